@@ -1,0 +1,1 @@
+//! Checks an [`Ast`](crate::syntax::ast::Ast) and gives it its typed form.

@@ -1,0 +1,1 @@
+//! Sources, transforms, splits and batches.

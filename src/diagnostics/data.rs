@@ -1,0 +1,1 @@
+//! Problems with data files and the data border: one constructor each.

@@ -1,0 +1,177 @@
+//! What the user is told when something is wrong.
+//!
+//! In: spans and things that print, from every stage. Out: [`Diagnostic`]s in a [`Diagnostics`] sink,
+//! which `render` writes to the terminal or as JSON. One constructor per problem, grouped by stage in the
+//! files beside this one; code, message, labels, help and fix of a problem stand together there.
+
+pub mod data;
+pub mod names;
+pub mod render;
+pub mod shapes;
+pub mod syntax;
+pub mod training;
+
+use crate::source::Span;
+
+/// How bad it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    /// The program is not run.
+    Error,
+    /// The program runs; something looks wrong.
+    Warning,
+    /// A hint on something that is not wrong.
+    Advice,
+}
+
+/// A place and what is to be said about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// A short remark on it, in lower case.
+    pub message: String,
+}
+
+/// A replacement of a range of text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Edit {
+    /// What is replaced; empty for an insertion.
+    pub span: Span,
+    /// The new text.
+    pub text: String,
+}
+
+impl Edit {
+    /// Puts `text` in the place of `span`.
+    pub fn replace(span: Span, text: impl Into<String>) -> Vec<Edit> {
+        vec![Edit { span, text: text.into() }]
+    }
+
+    /// Puts `before` and `after` around `span`.
+    pub fn wrap(span: Span, before: impl Into<String>, after: impl Into<String>) -> Vec<Edit> {
+        let start = Span { end: span.start, ..span };
+        vec![Edit { span: start, text: before.into() }, Edit { span: span.after(), text: after.into() }]
+    }
+}
+
+/// A change that removes the problem.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fix {
+    /// What it does, in the imperative.
+    pub title: String,
+    /// Whether it can be applied without asking.
+    pub safe: bool,
+    /// The edits; they do not overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// One problem.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diagnostic {
+    /// The stable slug, such as `shape-mismatch`.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one line that stands alone.
+    pub message: String,
+    /// The primary label first, then the reasons.
+    pub labels: Vec<Label>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Changes that remove it.
+    pub fixes: Vec<Fix>,
+}
+
+impl Diagnostic {
+    /// An error.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(Severity::Error, code, message)
+    }
+
+    /// A warning.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(Severity::Warning, code, message)
+    }
+
+    fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { code, severity, message: message.into(), labels: Vec::new(), help: None, fixes: Vec::new() }
+    }
+
+    /// The primary label: the place to edit. Call it first.
+    pub fn at(mut self, span: Span, message: impl Into<String>) -> Diagnostic {
+        self.labels.insert(0, Label { span, message: message.into() });
+        self
+    }
+
+    /// A secondary label: a reason.
+    pub fn and(mut self, span: Span, message: impl Into<String>) -> Diagnostic {
+        self.labels.push(Label { span, message: message.into() });
+        self
+    }
+
+    /// What to do.
+    pub fn help(mut self, text: impl Into<String>) -> Diagnostic {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// A safe fix.
+    pub fn fix(self, title: impl Into<String>, edits: Vec<Edit>) -> Diagnostic {
+        self.fix_if(true, title, edits)
+    }
+
+    /// A safe fix, offered where `condition` holds.
+    pub fn fix_if(mut self, condition: bool, title: impl Into<String>, edits: Vec<Edit>) -> Diagnostic {
+        if condition {
+            self.fixes.push(Fix { title: title.into(), safe: true, edits });
+        }
+        self
+    }
+
+    /// The primary place, where there is one.
+    pub fn span(&self) -> Option<Span> {
+        self.labels.first().map(|label| label.span)
+    }
+}
+
+/// The sink the stages report to.
+#[derive(Clone, Default, Debug)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// An empty sink.
+    pub fn new() -> Diagnostics {
+        Diagnostics::default()
+    }
+
+    /// Reports a problem; the same one a second time is dropped.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if !self.list.contains(&diagnostic) {
+            self.list.push(diagnostic);
+        }
+    }
+
+    /// Whether an error was reported.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Whether nothing was reported.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// What was reported, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.list.iter()
+    }
+
+    /// What was reported, sorted by place: the order it is shown in.
+    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|diagnostic| diagnostic.span());
+        self.list
+    }
+}

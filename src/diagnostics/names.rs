@@ -1,0 +1,1 @@
+//! Problems with names, kinds and declarations: one constructor each.

@@ -1,0 +1,1 @@
+//! Problems with types and shapes: one constructor each.

@@ -1,0 +1,1 @@
+//! Problems with the text of a program: one constructor each.

@@ -1,0 +1,1 @@
+//! Problems with training runs: one constructor each.

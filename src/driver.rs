@@ -1,0 +1,1 @@
+//! One call per stage; every command, test and the editor goes through it.

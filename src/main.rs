@@ -1,0 +1,3 @@
+//! The `nnc` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The arithmetic every stage agrees on to the bit.

@@ -1,0 +1,1 @@
+//! `std-models/`, embedded in the binary.

@@ -1,0 +1,3 @@
+//! Text to [`ast::Ast`].
+
+pub mod ast;

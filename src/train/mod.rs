@@ -1,0 +1,1 @@
+//! A `train` declaration from first step to report.

@@ -1,0 +1,1 @@
+//! The only test binary; one module per folder of `tests/fixtures/` and per subject.
