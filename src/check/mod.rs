@@ -1,1 +1,3 @@
 //! Checks an [`Ast`](crate::syntax::ast::Ast) and gives it its typed form.
+
+pub mod hir;
