@@ -1,1 +1,3 @@
 //! The only test binary; one module per folder of `tests/fixtures/` and per subject.
+
+mod tidy;
