@@ -1,1 +1,3 @@
 //! A `train` declaration from first step to report.
+
+pub mod event;
