@@ -1,3 +1,4 @@
 //! A `train` declaration from first step to report.
 
 pub mod event;
+pub mod report;

@@ -83,8 +83,19 @@ fn the_outside_world_is_met_at_the_border() {
 #[test]
 fn stages_use_only_the_stages_above() {
     let order = [
-        "source", "diagnostics", "syntax", "prelude", "check", "numerics", "graph", "autodiff", "plan", "kernel", "jit",
-        "data", "train",
+        "source",
+        "diagnostics",
+        "syntax",
+        "prelude",
+        "check",
+        "numerics",
+        "graph",
+        "autodiff",
+        "plan",
+        "kernel",
+        "jit",
+        "data",
+        "train",
     ];
     let mut found = Vec::new();
     for (at, stage) in order.iter().enumerate() {
