@@ -1,3 +1,5 @@
 //! The only test binary; one module per folder of `tests/fixtures/` and per subject.
 
 mod tidy;
+
+mod numerics;
