@@ -98,10 +98,7 @@ pub fn contracts_interleaved(
     let axes_left: Vec<usize> = contract.iter().map(|pair| pair.0).collect();
     let axes_right: Vec<usize> = contract.iter().map(|pair| pair.1).collect();
     let length: usize = axes_left.iter().map(|&axis| left[axis]).product();
-    (vector_left || vector_right)
-        && length >= PARTIALS
-        && are_last(left, &axes_left)
-        && are_last(right, &axes_right)
+    (vector_left || vector_right) && length >= PARTIALS && are_last(left, &axes_left) && are_last(right, &axes_right)
 }
 
 /// Whether `axes` are the last of the shape in ascending order, axes of extent 1 not counted.
