@@ -7,12 +7,20 @@
 //! The graph fixes the bits of a program: the meaning of every operation says in which order it adds up.
 //! `eval` is that meaning as code.
 
+pub mod batch;
 mod build;
+pub mod eval;
+mod intern;
+pub mod print;
+pub mod simplify;
+pub mod stabilize;
+pub mod verify;
 
 pub use build::Builder;
 
 use crate::source::Span;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A value in a [`Graph`]; prints as `%3`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -204,8 +212,22 @@ impl Scalar {
     }
 }
 
+impl PartialEq for Scalar {
+    fn eq(&self, other: &Scalar) -> bool {
+        self.dtype() == other.dtype() && self.bits() == other.bits()
+    }
+}
+
+impl Eq for Scalar {}
+
+impl Hash for Scalar {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.dtype(), self.bits()).hash(state);
+    }
+}
+
 /// What a [`Node`] computes from its operands.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Op {
     /// The graph's input of that number; no operands.
     Input(usize),
@@ -293,7 +315,7 @@ pub enum Op {
     /// or the right has no free axis of extent above 1, the contracted axes are the last of both operands (axes
     /// of extent 1 not counted) in ascending order, and K ≥ 16: sixteen partial sums, k goes to partial k mod 16 by `fma`, then pairwise as
     /// for [`Op::Reduce`]. Else in blocks of [`CONTRACT_BLOCK`] along k: each block by `fma` in sequence from 0,
-    /// the blocks added in sequence.
+    /// the blocks added in sequence to the first (which is not added to a 0).
     Contract {
         /// Pairs of axes (left, right) that stay and run together.
         batch: Vec<(usize, usize)>,
@@ -406,6 +428,27 @@ impl Graph {
     pub fn output(&self, name: &str) -> Option<usize> {
         self.outputs.iter().position(|output| output.name == name)
     }
+}
+
+/// Whether [`Op::Reduce`] of an operand of that shape adds up in [`PARTIALS`], not one after the other.
+pub fn reduce_interleaves(shape: &[usize], axis: usize, count: usize) -> bool {
+    let combined: usize = shape[axis..axis + count].iter().product();
+    combined >= PARTIALS && shape[axis + count..].iter().all(|&extent| extent == 1)
+}
+
+/// Whether [`Op::Contract`] of operands of these shapes adds up in [`PARTIALS`], not in blocks.
+pub fn contract_interleaves(left: &[usize], right: &[usize], batch: &[(usize, usize)], contract: &[(usize, usize)]) -> bool {
+    let summed: usize = contract.iter().map(|&(i, _)| left[i]).product();
+    let side = |shape: &[usize], pick: fn(&(usize, usize)) -> usize| {
+        let wide = |axis: &usize| shape[*axis] != 1;
+        let batch: Vec<usize> = batch.iter().map(pick).collect();
+        let contract: Vec<usize> = contract.iter().map(pick).filter(wide).collect();
+        let all: Vec<usize> = (0..shape.len()).filter(wide).collect();
+        let no_free = all.iter().all(|axis| batch.contains(axis) || contract.contains(axis));
+        (no_free, all.ends_with(&contract))
+    };
+    let ((left_bare, left_last), (right_bare, right_last)) = (side(left, |pair| pair.0), side(right, |pair| pair.1));
+    summed >= PARTIALS && (left_bare || right_bare) && left_last && right_last
 }
 
 /// Whether `suffix` is `shape` or the end of it, as elementwise operations allow.

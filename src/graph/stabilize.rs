@@ -1,0 +1,1 @@
+//! Textbook formulas become numerically stable ones.
