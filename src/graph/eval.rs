@@ -4,11 +4,9 @@
 //! sums in the order the graph's documentation fixes, the arithmetic that of `numerics`. Machine code is right if it gives
 //! these bits. Run in f64 the same graph is the yardstick of gradients and of numerical stability.
 
-use super::{
-    Binary, CONTRACT_BLOCK, DType, Graph, NodeId, Op, PARTIALS, Reduction, Scalar, TensorType, Unary, contract_interleaves,
-    reduce_interleaves,
-};
-use crate::numerics::{self, Real};
+use super::{Binary, CONTRACT_BLOCK, DType, Graph, NodeId, Op, Reduction, Scalar, TensorType, Unary};
+use crate::numerics::sums::{Reducible, contract_interleaved, contracts_interleaved, fold_interleaved, reduces_interleaved};
+use crate::numerics::{self, Real, philox};
 use ndarray::{ArrayD, IxDyn};
 use std::borrow::Cow;
 
@@ -214,8 +212,7 @@ fn node<T: Real>(graph: &Graph, id: NodeId, values: &[Option<Cow<'_, Array<T>>>]
         Op::Contract { batch, contract: pairs } => Array::real(shape, contract(operand(0), operand(1), batch, pairs)),
         Op::Uniform { purpose } => {
             let (seed, step) = (operand(0).integers(), operand(1).integers()[0]);
-            let draw = |element| T::from_f32(numerics::uniform([seed[0], seed[1]], step, *purpose, element));
-            Array::real(shape, (0..node.ty.len()).map(draw).collect())
+            Array::real(shape, uniform([seed[0] as u32, seed[1] as u32], step as u32, *purpose, node.ty.len()))
         }
         Op::SumBatch => panic!("the graph of one sample of {} has no batch to sum over", graph.name),
         Op::Orthogonalize => Array::real(shape, orthogonalize(operand(0).reals(), shape[0], shape[1])),
@@ -333,36 +330,13 @@ fn write<T: Real>(into: &mut Array<T>, part: &Array<T>, start: &[usize]) {
 fn unary<T: Real>(op: Unary, x: &Array<T>) -> Array<T> {
     match x {
         Array::Real(values) => {
-            let function = unary_function(op);
-            Array::real(x.shape(), elements(values).iter().map(|&x| function(x)).collect())
+            Array::real(x.shape(), elements(values).iter().map(|x| x.unary(op)).collect())
         }
         Array::I32(values) if op == Unary::Neg => {
             Array::i32(x.shape(), elements(values).iter().map(|x| x.wrapping_neg()).collect())
         }
         Array::Bool(values) if op == Unary::Not => Array::bool(x.shape(), elements(values).iter().map(|x| !x).collect()),
         Array::I32(_) | Array::Bool(_) => panic!("{op:?} of {}", x.ty()),
-    }
-}
-
-fn unary_function<T: Real>(op: Unary) -> fn(T) -> T {
-    match op {
-        Unary::Neg => |x| -x,
-        Unary::Abs => T::abs,
-        Unary::Sign => numerics::sign,
-        Unary::Floor => T::floor,
-        Unary::Ceil => T::ceil,
-        Unary::Round => T::round,
-        Unary::Sqrt => T::sqrt,
-        Unary::Exp => T::exp,
-        Unary::Log => T::log,
-        Unary::Log1p => T::log1p,
-        Unary::Sin => T::sin,
-        Unary::Cos => T::cos,
-        Unary::Tanh => T::tanh,
-        Unary::Erf => T::erf,
-        Unary::Sigmoid => T::sigmoid,
-        Unary::Softplus => T::softplus,
-        Unary::Not => panic!("not of f32"),
     }
 }
 
@@ -389,87 +363,51 @@ fn binary<T: Real>(op: Binary, a: &Array<T>, b: &Array<T>, shape: &[usize]) -> A
     match (a, b) {
         (Array::Real(a), Array::Real(b)) => {
             let (a, b) = (elements(a), elements(b));
-            match real_function(op) {
-                Function::Value(function) => Array::real(shape, zip(a, b, shape, function)),
-                Function::Test(function) => Array::bool(shape, zip(a, b, shape, function)),
+            match op {
+                // The two most frequent without a look at the operation per element.
+                Binary::Add => Array::real(shape, zip(a, b, shape, |a, b| a + b)),
+                Binary::Mul => Array::real(shape, zip(a, b, shape, |a, b| a * b)),
+                Binary::Sub | Binary::Div | Binary::Pow | Binary::Max | Binary::Min => {
+                    Array::real(shape, zip(a, b, shape, |a, b| numerics::binary(op, a, b)))
+                }
+                _ => Array::bool(shape, zip(a, b, shape, |a, b| numerics::compare(op, a, b))),
             }
         }
         (Array::I32(a), Array::I32(b)) => {
             let (a, b) = (elements(a), elements(b));
             match integer_function(op) {
-                Function::Value(function) => Array::i32(shape, zip(a, b, shape, function)),
-                Function::Test(function) => Array::bool(shape, zip(a, b, shape, function)),
+                Some(function) => Array::i32(shape, zip(a, b, shape, function)),
+                None => Array::bool(shape, zip(a, b, shape, |a, b| numerics::compare(op, a, b))),
             }
         }
         (Array::Bool(a), Array::Bool(b)) => {
-            let function: fn(bool, bool) -> bool = match op {
-                Binary::Eq => |a, b| a == b,
-                Binary::Ne => |a, b| a != b,
-                Binary::And => |a, b| a && b,
-                Binary::Or => |a, b| a || b,
-                Binary::Add
-                | Binary::Sub
-                | Binary::Mul
-                | Binary::Div
-                | Binary::Pow
-                | Binary::Max
-                | Binary::Min
-                | Binary::Lt
-                | Binary::Le
-                | Binary::Gt
-                | Binary::Ge => panic!("{op:?} of bool"),
-            };
-            Array::bool(shape, zip(elements(a), elements(b), shape, function))
+            let (a, b) = (elements(a), elements(b));
+            match op {
+                Binary::And => Array::bool(shape, zip(a, b, shape, |a, b| a && b)),
+                Binary::Or => Array::bool(shape, zip(a, b, shape, |a, b| a || b)),
+                _ => Array::bool(shape, zip(a, b, shape, |a, b| numerics::compare(op, a, b))),
+            }
         }
         _ => panic!("{op:?} of {} and {}", a.ty(), b.ty()),
     }
 }
 
-/// What a function of two operands gives.
-enum Function<E> {
-    Value(fn(E, E) -> E),
-    Test(fn(E, E) -> bool),
-}
-
-fn real_function<T: Real>(op: Binary) -> Function<T> {
+/// The arithmetic of whole numbers; `None` of a comparison.
+fn integer_function(op: Binary) -> Option<fn(i32, i32) -> i32> {
     match op {
-        Binary::Add => Function::Value(|a, b| a + b),
-        Binary::Sub => Function::Value(|a, b| a - b),
-        Binary::Mul => Function::Value(|a, b| a * b),
-        Binary::Div => Function::Value(|a, b| a / b),
-        Binary::Pow => Function::Value(T::pow),
-        Binary::Max => Function::Value(|a, b| if a > b { a } else { b }),
-        Binary::Min => Function::Value(|a, b| if a < b { a } else { b }),
-        Binary::Eq => Function::Test(|a, b| a == b),
-        Binary::Ne => Function::Test(|a, b| a != b),
-        Binary::Lt => Function::Test(|a, b| a < b),
-        Binary::Le => Function::Test(|a, b| a <= b),
-        Binary::Gt => Function::Test(|a, b| a > b),
-        Binary::Ge => Function::Test(|a, b| a >= b),
-        Binary::And | Binary::Or => panic!("{op:?} of f32"),
-    }
-}
-
-fn integer_function(op: Binary) -> Function<i32> {
-    match op {
-        Binary::Add => Function::Value(i32::wrapping_add),
-        Binary::Sub => Function::Value(i32::wrapping_sub),
-        Binary::Mul => Function::Value(i32::wrapping_mul),
-        Binary::Max => Function::Value(i32::max),
-        Binary::Min => Function::Value(i32::min),
-        Binary::Eq => Function::Test(|a, b| a == b),
-        Binary::Ne => Function::Test(|a, b| a != b),
-        Binary::Lt => Function::Test(|a, b| a < b),
-        Binary::Le => Function::Test(|a, b| a <= b),
-        Binary::Gt => Function::Test(|a, b| a > b),
-        Binary::Ge => Function::Test(|a, b| a >= b),
+        Binary::Add => Some(i32::wrapping_add),
+        Binary::Sub => Some(i32::wrapping_sub),
+        Binary::Mul => Some(i32::wrapping_mul),
+        Binary::Max => Some(i32::max),
+        Binary::Min => Some(i32::min),
+        Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge => None,
         Binary::Div | Binary::Pow | Binary::And | Binary::Or => panic!("{op:?} of i32"),
     }
 }
 
 fn choose<E: Copy>(condition: &[bool], a: &ArrayD<E>, b: &ArrayD<E>, shape: &[usize]) -> Vec<E> {
     // The longest of three suffixes repeats the others: first the branches are paired, then the pairs chosen from.
-    let longest = if a.len() < b.len() { b.shape() } else { a.shape() };
+    let longest = if a.ndim() < b.ndim() { b.shape() } else { a.shape() };
     let pairs = zip(elements(a), elements(b), longest, |a, b| (a, b));
     zip(condition, &pairs, shape, |condition, (a, b)| if condition { a } else { b })
 }
@@ -487,86 +425,49 @@ fn convert<T: Real>(x: &Array<T>, dtype: DType) -> Array<T> {
     let shape = x.shape();
     match (x, dtype) {
         (Array::Real(_), DType::F32) | (Array::I32(_), DType::I32) | (Array::Bool(_), DType::Bool) => x.clone(),
-        (Array::Real(x), DType::I32) => Array::i32(shape, elements(x).iter().map(|x| x.to_f64() as i32).collect()),
+        (Array::Real(x), DType::I32) => Array::i32(shape, elements(x).iter().map(|x| x.to_i32()).collect()),
         (Array::Real(x), DType::Bool) => Array::bool(shape, elements(x).iter().map(|&x| x != T::from_f32(0.0)).collect()),
-        (Array::I32(x), DType::F32) => Array::real(shape, elements(x).iter().map(|&x| T::from_f32(x as f32)).collect()),
+        (Array::I32(x), DType::F32) => Array::real(shape, elements(x).iter().map(|&x| T::from_i32(x)).collect()),
         (Array::I32(x), DType::Bool) => Array::bool(shape, elements(x).iter().map(|&x| x != 0).collect()),
         (Array::Bool(x), DType::F32) => {
-            Array::real(shape, elements(x).iter().map(|&x| T::from_f32(f32::from(u8::from(x)))).collect())
+            Array::real(shape, elements(x).iter().map(|&x| T::from_i32(i32::from(x))).collect())
         }
         (Array::Bool(x), DType::I32) => Array::i32(shape, elements(x).iter().map(|&x| i32::from(x)).collect()),
     }
 }
 
 fn reduce<T: Real>(kind: Reduction, x: &Array<T>, axis: usize, count: usize, shape: &[usize]) -> Array<T> {
-    let interleaved = reduce_interleaves(x.shape(), axis, count);
-    let combined = x.shape()[axis..axis + count].iter().product();
-    let inner = x.shape()[axis + count..].iter().product();
-    let extents = (combined, inner, shape.iter().product());
     match x {
-        Array::Real(x) => {
-            let (start, step): (T, fn(T, T) -> T) = match kind {
-                Reduction::Sum => (T::from_f32(0.0), |a, b| a + b),
-                Reduction::Prod => (T::from_f32(1.0), |a, b| a * b),
-                Reduction::Max => (T::from_f32(f32::NEG_INFINITY), |a, b| if a > b { a } else { b }),
-                Reduction::Min => (T::from_f32(f32::INFINITY), |a, b| if a < b { a } else { b }),
-            };
-            Array::real(shape, combine(elements(x), extents, interleaved, start, step))
-        }
-        Array::I32(x) => {
-            let (start, step): (i32, fn(i32, i32) -> i32) = match kind {
-                Reduction::Sum => (0, i32::wrapping_add),
-                Reduction::Prod => (1, i32::wrapping_mul),
-                Reduction::Max => (i32::MIN, i32::max),
-                Reduction::Min => (i32::MAX, i32::min),
-            };
-            Array::i32(shape, combine(elements(x), extents, interleaved, start, step))
-        }
+        Array::Real(values) => Array::real(shape, combine(kind, elements(values), x.shape(), axis, count)),
+        Array::I32(values) => Array::i32(shape, combine(kind, elements(values), x.shape(), axis, count)),
         Array::Bool(_) => panic!("{kind:?} of bool"),
     }
 }
 
-/// Reads `x` as `[outer, combined, inner]` and combines along the middle to `[outer, inner]`, of the length given.
-fn combine<E: Copy>(
-    x: &[E],
-    (combined, inner, len): (usize, usize, usize),
-    interleaved: bool,
-    start: E,
-    step: fn(E, E) -> E,
-) -> Vec<E> {
+fn combine<E: Reducible>(kind: Reduction, x: &[E], shape: &[usize], axis: usize, count: usize) -> Vec<E> {
+    let outer: usize = shape[..axis].iter().product();
+    let combined: usize = shape[axis..axis + count].iter().product();
+    let inner: usize = shape[axis + count..].iter().product();
+    if reduces_interleaved(shape, axis, count) {
+        return x.chunks_exact(combined).map(|row| fold_interleaved(kind, row.iter().copied())).collect();
+    }
+    let mut result = vec![E::start(kind); outer * inner];
     if x.is_empty() {
-        return vec![start; len];
+        return result;
     }
-    if interleaved {
-        return x.chunks_exact(combined).map(|row| in_partials(start, step, row.iter().copied(), step)).collect();
-    }
-    let mut result = Vec::with_capacity(len);
-    for block in x.chunks_exact(combined * inner) {
-        let first = result.len();
-        result.resize(first + inner, start);
+    for (results, block) in result.chunks_exact_mut(inner).zip(x.chunks_exact(combined * inner)) {
         for row in block.chunks_exact(inner) {
-            for (accumulator, &x) in result[first..].iter_mut().zip(row) {
-                *accumulator = step(*accumulator, x);
+            for (accumulator, &x) in results.iter_mut().zip(row) {
+                *accumulator = E::combine(kind, *accumulator, x);
             }
         }
     }
     result
 }
 
-/// Element r goes to partial r mod 16; then the partials pairwise.
-fn in_partials<E: Copy, X>(start: E, step: impl Fn(E, X) -> E, row: impl Iterator<Item = X>, join: impl Fn(E, E) -> E) -> E {
-    let mut partials = [start; PARTIALS];
-    for (r, x) in row.enumerate() {
-        partials[r % PARTIALS] = step(partials[r % PARTIALS], x);
-    }
-    let mut half = PARTIALS / 2;
-    while half > 0 {
-        for i in 0..half {
-            partials[i] = join(partials[i], partials[i + half]);
-        }
-        half /= 2;
-    }
-    partials[0]
+fn uniform<T: Real>(seed: [u32; 2], step: u32, purpose: u32, len: usize) -> Vec<T> {
+    let blocks = (0..len.div_ceil(4)).flat_map(|block| philox::block([block as u32, step, purpose, 0], seed));
+    blocks.take(len).map(|word| T::from_f32(philox::unit(word))).collect()
 }
 
 fn arg_extremum<T: Real>(x: &Array<T>, axis: usize, largest: bool, len: usize) -> Vec<i32> {
@@ -600,7 +501,7 @@ fn first_best<E: Copy>(x: &[E], (extent, inner, len): (usize, usize, usize), bet
 }
 
 fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contract: &[(usize, usize)]) -> Vec<T> {
-    let interleaved = contract_interleaves(a.shape(), b.shape(), batch, contract);
+    let interleaved = contracts_interleaved(a.shape(), b.shape(), batch, contract);
     let summed: usize = contract.iter().map(|pair| a.shape()[pair.0]).product();
     let zero = T::from_f32(0.0);
 
@@ -627,8 +528,7 @@ fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contr
             let row = &left[i * summed..][..summed];
             if interleaved {
                 result.extend(right.chunks_exact(summed).map(|column| {
-                    let pairs = row.iter().zip(column);
-                    in_partials(zero, |sum: T, (&x, &y): (&T, &T)| x.mul_add(y, sum), pairs, |p, q| p + q)
+                    contract_interleaved(row.iter().copied().zip(column.iter().copied()))
                 }));
                 continue;
             }
@@ -640,7 +540,7 @@ fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contr
                 for (k, &x) in terms.iter().enumerate() {
                     let at = (block * CONTRACT_BLOCK + k) * columns;
                     for (sum, &y) in block_sum.iter_mut().zip(&right[at..at + columns]) {
-                        *sum = x.mul_add(y, *sum);
+                        *sum = x.fma(y, *sum);
                     }
                 }
                 for (total, &sum) in result[first..].iter_mut().zip(&block_sum) {
@@ -660,16 +560,16 @@ fn orthogonalize<T: Real>(x: &[T], m: usize, n: usize) -> Vec<T> {
     let (count, len) = if by_column { (n, m) } else { (m, n) };
     let place = |vector: usize, element: usize| if by_column { element * n + vector } else { vector * n + element };
     let mut basis: Vec<Vec<T>> = Vec::with_capacity(count);
-    let dot = |a: &[T], b: &[T]| a.iter().zip(b).fold(zero, |sum, (&a, &b)| a.mul_add(b, sum));
+    let dot = |a: &[T], b: &[T]| a.iter().zip(b).fold(zero, |sum, (&a, &b)| a.fma(b, sum));
     for vector in 0..count {
         let mut v: Vec<T> = (0..len).map(|element| x[place(vector, element)]).collect();
         for q in &basis {
             let share = -dot(q, &v);
             for (v, &q) in v.iter_mut().zip(q) {
-                *v = share.mul_add(q, *v);
+                *v = share.fma(q, *v);
             }
         }
-        let norm = dot(&v, &v).sqrt();
+        let norm = dot(&v, &v).root();
         if norm > zero {
             for v in &mut v {
                 *v = *v / norm;

@@ -430,27 +430,6 @@ impl Graph {
     }
 }
 
-/// Whether [`Op::Reduce`] of an operand of that shape adds up in [`PARTIALS`], not one after the other.
-pub fn reduce_interleaves(shape: &[usize], axis: usize, count: usize) -> bool {
-    let combined: usize = shape[axis..axis + count].iter().product();
-    combined >= PARTIALS && shape[axis + count..].iter().all(|&extent| extent == 1)
-}
-
-/// Whether [`Op::Contract`] of operands of these shapes adds up in [`PARTIALS`], not in blocks.
-pub fn contract_interleaves(left: &[usize], right: &[usize], batch: &[(usize, usize)], contract: &[(usize, usize)]) -> bool {
-    let summed: usize = contract.iter().map(|&(i, _)| left[i]).product();
-    let side = |shape: &[usize], pick: fn(&(usize, usize)) -> usize| {
-        let wide = |axis: &usize| shape[*axis] != 1;
-        let batch: Vec<usize> = batch.iter().map(pick).collect();
-        let contract: Vec<usize> = contract.iter().map(pick).filter(wide).collect();
-        let all: Vec<usize> = (0..shape.len()).filter(wide).collect();
-        let no_free = all.iter().all(|axis| batch.contains(axis) || contract.contains(axis));
-        (no_free, all.ends_with(&contract))
-    };
-    let ((left_bare, left_last), (right_bare, right_last)) = (side(left, |pair| pair.0), side(right, |pair| pair.1));
-    summed >= PARTIALS && (left_bare || right_bare) && left_last && right_last
-}
-
 /// Whether `suffix` is `shape` or the end of it, as elementwise operations allow.
 pub fn is_suffix(suffix: &[usize], shape: &[usize]) -> bool {
     shape.ends_with(suffix)

@@ -9,9 +9,9 @@
 use super::eval;
 use super::intern::Interner;
 use super::{
-    Binary, Builder, DType, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary,
-    contract_interleaves, verify,
+    Binary, Builder, DType, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary, verify,
 };
+use crate::numerics::sums::contracts_interleaved;
 
 /// The graph simplified, before differentiation: what stops gradients stays.
 pub fn simplify(graph: &Graph) -> Graph {
@@ -530,7 +530,7 @@ impl Simplifier {
             let mut new = operands.to_vec();
             new[side] = self.interner.operand(operands[side], 0);
             let order = |operands: &[NodeId], batch: &[(usize, usize)], contract: &[(usize, usize)]| {
-                contract_interleaves(self.interner.shape(operands[0]), self.interner.shape(operands[1]), batch, contract)
+                contracts_interleaved(self.interner.shape(operands[0]), self.interner.shape(operands[1]), batch, contract)
             };
             if order(operands, batch, contract) != order(&new, &new_batch, &new_contract) {
                 continue;

@@ -3,3 +3,9 @@
 mod tidy;
 
 mod numerics;
+
+mod random_graphs;
+
+mod graph;
+
+mod grad;
