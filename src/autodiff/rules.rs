@@ -184,14 +184,9 @@ fn binary(b: &mut Builder, op: Binary, x: NodeId, y: NodeId, out: NodeId, ct: No
         }
         Binary::Max => choice(b, Binary::Gt, x, y, ct),
         Binary::Min => choice(b, Binary::Lt, x, y, ct),
-        Binary::Eq
-        | Binary::Ne
-        | Binary::Lt
-        | Binary::Le
-        | Binary::Gt
-        | Binary::Ge
-        | Binary::And
-        | Binary::Or => return None,
+        Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge | Binary::And | Binary::Or => {
+            return None;
+        }
     })
 }
 
@@ -285,7 +280,8 @@ fn one_side(
     contract: &[(usize, usize)],
     others: usize,
 ) -> NodeId {
-    let axes_of = |rank: usize, used: Vec<usize>| -> Vec<usize> { (0..rank).filter(|axis| !used.contains(axis)).collect() };
+    let axes_of =
+        |rank: usize, used: Vec<usize>| -> Vec<usize> { (0..rank).filter(|axis| !used.contains(axis)).collect() };
     let pairs = || batch.iter().chain(contract);
     let own_free = axes_of(rank, pairs().map(|pair| pair.0).collect());
     let other_free = axes_of(b.shape(other).len(), pairs().map(|pair| pair.1).collect());
@@ -300,7 +296,9 @@ fn one_side(
     let ct_left = [&kept[..], &own_free, &summed].concat();
     let ct_right = [&kept[..], &summed, &own_free].concat();
     let place = |order: &[usize]| -> Vec<usize> {
-        (0..rank).map(|axis| order.iter().position(|&other| other == axis).expect("every axis is in the product")).collect()
+        (0..rank)
+            .map(|axis| order.iter().position(|&other| other == axis).expect("every axis is in the product"))
+            .collect()
     };
     if ct_right.is_sorted() && !ct_left.is_sorted() {
         return b.contract(other, ct, &swap(&stay), &swap(&sum));

@@ -53,7 +53,13 @@ pub fn inline(builder: &mut Builder, region: &Graph, operands: &[NodeId]) -> Vec
 
 /// Appends `region` mapped over the first axis, of extent `n`, of those `operands` that are `mapped`; the others serve every
 /// index alike. All values given have the mapped axis in front. A sum over the batch stays one, for each index by itself.
-pub fn inline_batched(builder: &mut Builder, region: &Graph, operands: &[NodeId], mapped: &[bool], n: usize) -> Vec<NodeId> {
+pub fn inline_batched(
+    builder: &mut Builder,
+    region: &Graph,
+    operands: &[NodeId],
+    mapped: &[bool],
+    n: usize,
+) -> Vec<NodeId> {
     assert_eq!(region.inputs.len(), operands.len(), "operands of region {}", region.name);
     let outer = builder.origin;
     let mut mapper = Mapper { builder, n, outermost: false };
@@ -106,7 +112,8 @@ impl Mapper<'_> {
             let value = match node.op {
                 Op::Input(number) => input(self.builder, number),
                 _ => {
-                    let operands: Vec<Mapped> = node.operands.iter().map(|&operand| values[operand.0 as usize]).collect();
+                    let operands: Vec<Mapped> =
+                        node.operands.iter().map(|&operand| values[operand.0 as usize]).collect();
                     self.node(graph, id, &operands)
                 }
             };
@@ -142,7 +149,8 @@ impl Mapper<'_> {
                 self.builder.binary(*op, a, b)
             }
             Op::Select => {
-                let [condition, a, b] = [0, 1, 2].map(|i| self.align(operands[i], &graph[node.operands[i]].ty.shape, shape));
+                let [condition, a, b] =
+                    [0, 1, 2].map(|i| self.align(operands[i], &graph[node.operands[i]].ty.shape, shape));
                 self.builder.select(condition, a, b)
             }
             Op::Convert => self.builder.convert(x, node.ty.dtype),
@@ -152,7 +160,8 @@ impl Mapper<'_> {
             }
             Op::Reshape => self.builder.reshape(x, &in_front(self.n, shape)),
             Op::Transpose { permutation } => {
-                let permutation: Vec<usize> = std::iter::once(0).chain(permutation.iter().map(|axis| axis + 1)).collect();
+                let permutation: Vec<usize> =
+                    std::iter::once(0).chain(permutation.iter().map(|axis| axis + 1)).collect();
                 self.builder.transpose(x, &permutation)
             }
             Op::Slice { start, end } => self.builder.slice(x, &in_front(0, start), &in_front(self.n, end)),
@@ -227,7 +236,8 @@ impl Mapper<'_> {
             }
             // Of a product where one side has no axis of its own the sides may trade places.
             (false, true) if free_left == 0 || free_right == 1 => {
-                let swap = |pairs: &[(usize, usize)]| -> Vec<(usize, usize)> { pairs.iter().map(|&(i, j)| (j, i)).collect() };
+                let swap =
+                    |pairs: &[(usize, usize)]| -> Vec<(usize, usize)> { pairs.iter().map(|&(i, j)| (j, i)).collect() };
                 let product = self.builder.contract(right, left, &swap(&batch), &swap(&contract));
                 self.to_front(product, batch.len())
             }

@@ -2,7 +2,9 @@
 //!
 //! A wrong shape here is a bug of the compiler: the checker has seen to the user's. The builder panics with the operation.
 
-use super::{Binary, DType, Graph, Input, Node, NodeId, Op, Output, Reduction, Role, Scalar, TensorType, Unary, is_suffix};
+use super::{
+    Binary, DType, Graph, Input, Node, NodeId, Op, Output, Reduction, Role, Scalar, TensorType, Unary, is_suffix,
+};
 use crate::source::Span;
 
 /// Appends nodes to a [`Graph`].
@@ -203,7 +205,10 @@ impl Builder {
     pub fn slice(&mut self, x: NodeId, start: &[usize], end: &[usize]) -> NodeId {
         let extents = self.shape(x);
         assert!(start.len() == extents.len() && end.len() == extents.len(), "slice needs bounds for every axis");
-        assert!((0..start.len()).all(|i| start[i] <= end[i] && end[i] <= extents[i]), "slice {start:?}..{end:?} of {extents:?}");
+        assert!(
+            (0..start.len()).all(|i| start[i] <= end[i] && end[i] <= extents[i]),
+            "slice {start:?}..{end:?} of {extents:?}"
+        );
         let shape: Vec<usize> = start.iter().zip(end).map(|(a, b)| b - a).collect();
         if shape == extents {
             return x;
@@ -251,7 +256,10 @@ impl Builder {
 
     /// Combines the axes of the list (ascending), which disappear, one contiguous run at a time from the last to the first.
     pub fn reduce(&mut self, kind: Reduction, x: NodeId, axes: &[usize]) -> NodeId {
-        assert!(axes.is_sorted_by(|a, b| a < b) && axes.iter().all(|&axis| axis < self.shape(x).len()), "reduce axes {axes:?}");
+        assert!(
+            axes.is_sorted_by(|a, b| a < b) && axes.iter().all(|&axis| axis < self.shape(x).len()),
+            "reduce axes {axes:?}"
+        );
         let mut value = x;
         let mut rest = axes;
         while let Some((&last, _)) = rest.split_last() {
@@ -299,7 +307,8 @@ impl Builder {
         for &(i, j) in batch.iter().chain(contract) {
             assert_eq!(left[i], right[j], "contract of {left:?} and {right:?} over {batch:?} {contract:?}");
         }
-        let used = |pick: fn(&(usize, usize)) -> usize| -> Vec<usize> { batch.iter().chain(contract).map(pick).collect() };
+        let used =
+            |pick: fn(&(usize, usize)) -> usize| -> Vec<usize> { batch.iter().chain(contract).map(pick).collect() };
         let (used_left, used_right) = (used(|pair| pair.0), used(|pair| pair.1));
         let mut shape: Vec<usize> = batch.iter().map(|pair| left[pair.0]).collect();
         shape.extend((0..left.len()).filter(|axis| !used_left.contains(axis)).map(|axis| left[axis]));

@@ -5,7 +5,9 @@
 //! these bits. Run in f64 the same graph is the yardstick of gradients and of numerical stability.
 
 use super::{Binary, CONTRACT_BLOCK, DType, Graph, NodeId, Op, Reduction, Scalar, TensorType, Unary};
-use crate::numerics::sums::{Reducible, contract_interleaved, contracts_interleaved, fold_interleaved, reduces_interleaved};
+use crate::numerics::sums::{
+    Reducible, contract_interleaved, contracts_interleaved, fold_interleaved, reduces_interleaved,
+};
 use crate::numerics::{self, Real, philox};
 use ndarray::{ArrayD, IxDyn};
 use std::borrow::Cow;
@@ -329,13 +331,13 @@ fn write<T: Real>(into: &mut Array<T>, part: &Array<T>, start: &[usize]) {
 
 fn unary<T: Real>(op: Unary, x: &Array<T>) -> Array<T> {
     match x {
-        Array::Real(values) => {
-            Array::real(x.shape(), elements(values).iter().map(|x| x.unary(op)).collect())
-        }
+        Array::Real(values) => Array::real(x.shape(), elements(values).iter().map(|x| x.unary(op)).collect()),
         Array::I32(values) if op == Unary::Neg => {
             Array::i32(x.shape(), elements(values).iter().map(|x| x.wrapping_neg()).collect())
         }
-        Array::Bool(values) if op == Unary::Not => Array::bool(x.shape(), elements(values).iter().map(|x| !x).collect()),
+        Array::Bool(values) if op == Unary::Not => {
+            Array::bool(x.shape(), elements(values).iter().map(|x| !x).collect())
+        }
         Array::I32(_) | Array::Bool(_) => panic!("{op:?} of {}", x.ty()),
     }
 }
@@ -426,7 +428,9 @@ fn convert<T: Real>(x: &Array<T>, dtype: DType) -> Array<T> {
     match (x, dtype) {
         (Array::Real(_), DType::F32) | (Array::I32(_), DType::I32) | (Array::Bool(_), DType::Bool) => x.clone(),
         (Array::Real(x), DType::I32) => Array::i32(shape, elements(x).iter().map(|x| x.to_i32()).collect()),
-        (Array::Real(x), DType::Bool) => Array::bool(shape, elements(x).iter().map(|&x| x != T::from_f32(0.0)).collect()),
+        (Array::Real(x), DType::Bool) => {
+            Array::bool(shape, elements(x).iter().map(|&x| x != T::from_f32(0.0)).collect())
+        }
         (Array::I32(x), DType::F32) => Array::real(shape, elements(x).iter().map(|&x| T::from_i32(x)).collect()),
         (Array::I32(x), DType::Bool) => Array::bool(shape, elements(x).iter().map(|&x| x != 0).collect()),
         (Array::Bool(x), DType::F32) => {
@@ -474,8 +478,12 @@ fn arg_extremum<T: Real>(x: &Array<T>, axis: usize, largest: bool, len: usize) -
     let extent = x.shape()[axis];
     let inner = x.shape()[axis + 1..].iter().product();
     match x {
-        Array::Real(x) => first_best(elements(x), (extent, inner, len), if largest { |a, b| a > b } else { |a, b| a < b }),
-        Array::I32(x) => first_best(elements(x), (extent, inner, len), if largest { |a, b| a > b } else { |a, b| a < b }),
+        Array::Real(x) => {
+            first_best(elements(x), (extent, inner, len), if largest { |a, b| a > b } else { |a, b| a < b })
+        }
+        Array::I32(x) => {
+            first_best(elements(x), (extent, inner, len), if largest { |a, b| a > b } else { |a, b| a < b })
+        }
         Array::Bool(_) => panic!("the extremum of bool"),
     }
 }
@@ -507,8 +515,10 @@ fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contr
 
     // The left as [batch, free, k]; the right the same, or as [batch, k, free] so that the blocks run along its rows.
     let side = |x: &Array<T>, pick: fn(&(usize, usize)) -> usize, sum_last: bool| -> (usize, Vec<T>) {
-        let (batch, sum): (Vec<usize>, Vec<usize>) = (batch.iter().map(pick).collect(), contract.iter().map(pick).collect());
-        let free: Vec<usize> = (0..x.shape().len()).filter(|axis| !batch.contains(axis) && !sum.contains(axis)).collect();
+        let (batch, sum): (Vec<usize>, Vec<usize>) =
+            (batch.iter().map(pick).collect(), contract.iter().map(pick).collect());
+        let free: Vec<usize> =
+            (0..x.shape().len()).filter(|axis| !batch.contains(axis) && !sum.contains(axis)).collect();
         let extent = free.iter().map(|&axis| x.shape()[axis]).product();
         let order: Vec<usize> = if sum_last { [batch, free, sum] } else { [batch, sum, free] }.concat();
         let (from, strides) = (x.shape(), row_major(x.shape()));
@@ -527,9 +537,11 @@ fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contr
         for i in 0..rows {
             let row = &left[i * summed..][..summed];
             if interleaved {
-                result.extend(right.chunks_exact(summed).map(|column| {
-                    contract_interleaved(row.iter().copied().zip(column.iter().copied()))
-                }));
+                result.extend(
+                    right
+                        .chunks_exact(summed)
+                        .map(|column| contract_interleaved(row.iter().copied().zip(column.iter().copied()))),
+                );
                 continue;
             }
             let first = result.len();

@@ -68,7 +68,12 @@ impl fmt::Display for Text<'_> {
             })
             .collect();
         let widest = |column: fn(&(String, String, String)) -> &String| {
-            lines.iter().map(|line| column(line).chars().count()).filter(|&width| width <= WIDEST_COLUMN).max().unwrap_or(0)
+            lines
+                .iter()
+                .map(|line| column(line).chars().count())
+                .filter(|&width| width <= WIDEST_COLUMN)
+                .max()
+                .unwrap_or(0)
         };
         let (left, right) = (widest(|line| &line.0), widest(|line| &line.1));
 

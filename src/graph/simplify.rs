@@ -8,9 +8,7 @@
 
 use super::eval;
 use super::intern::Interner;
-use super::{
-    Binary, Builder, DType, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary, verify,
-};
+use super::{Binary, Builder, DType, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary, verify};
 use crate::numerics::sums::contracts_interleaved;
 
 /// The graph simplified, before differentiation: what stops gradients stays.
@@ -74,7 +72,12 @@ impl Simplifier {
     /// The value of that operation, or of a simpler one that gives the same bits.
     fn node(&mut self, op: Op, operands: Vec<NodeId>, ty: TensorType) -> NodeId {
         let simpler = match &op {
-            Op::Input(_) | Op::Constant(_) | Op::Iota { .. } | Op::Uniform { .. } | Op::SumBatch | Op::Orthogonalize => None,
+            Op::Input(_)
+            | Op::Constant(_)
+            | Op::Iota { .. }
+            | Op::Uniform { .. }
+            | Op::SumBatch
+            | Op::Orthogonalize => None,
             Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert => return self.elementwise(op, operands, ty),
             Op::Broadcast { axes } => self.broadcast(operands[0], axes, &ty),
             Op::Reshape => self.reshape(operands[0], &ty),
@@ -414,8 +417,10 @@ impl Simplifier {
         if self.interner.shape(x) == ty.shape {
             return Some(x);
         }
-        let shift = |bounds: &[usize], by: &[usize]| -> Vec<usize> { bounds.iter().zip(by).map(|(a, b)| a + b).collect() };
-        let back = |bounds: &[usize], by: &[usize]| -> Vec<usize> { bounds.iter().zip(by).map(|(a, b)| a - b).collect() };
+        let shift =
+            |bounds: &[usize], by: &[usize]| -> Vec<usize> { bounds.iter().zip(by).map(|(a, b)| a + b).collect() };
+        let back =
+            |bounds: &[usize], by: &[usize]| -> Vec<usize> { bounds.iter().zip(by).map(|(a, b)| a - b).collect() };
         match self.interner.op(x).clone() {
             Op::Slice { start: inner, .. } => {
                 let source = self.interner.operand(x, 0);
@@ -458,7 +463,8 @@ impl Simplifier {
                 DType::I32 => Scalar::I32(0),
                 DType::Bool => Scalar::Bool(false),
             };
-            let zero = self.interner.push(Op::Constant(zero), Vec::new(), TensorType { dtype: ty.dtype, shape: Vec::new() });
+            let zero =
+                self.interner.push(Op::Constant(zero), Vec::new(), TensorType { dtype: ty.dtype, shape: Vec::new() });
             return Some(self.spread(zero, ty));
         }
         let Op::Pad { low: inner_low, high: inner_high } = self.interner.op(x).clone() else { return None };
@@ -530,7 +536,12 @@ impl Simplifier {
             let mut new = operands.to_vec();
             new[side] = self.interner.operand(operands[side], 0);
             let order = |operands: &[NodeId], batch: &[(usize, usize)], contract: &[(usize, usize)]| {
-                contracts_interleaved(self.interner.shape(operands[0]), self.interner.shape(operands[1]), batch, contract)
+                contracts_interleaved(
+                    self.interner.shape(operands[0]),
+                    self.interner.shape(operands[1]),
+                    batch,
+                    contract,
+                )
             };
             if order(operands, batch, contract) != order(&new, &new_batch, &new_contract) {
                 continue;

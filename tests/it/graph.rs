@@ -1,14 +1,16 @@
 //! The graph: what each operation means, and that every pass keeps it.
 
-use crate::random_graphs::{random_graph, smooth_graph};
+use crate::random_graphs::random_graph;
 use nnc::graph::eval::{Array, eval};
-use nnc::graph::{Builder, DType, Graph, NodeId, Reduction, Role, Scalar, TensorType, Unary, Binary, batch, print, simplify};
+use nnc::graph::{TensorType, simplify};
 
 fn bits(array: &Array) -> (TensorType, Vec<u32>) {
     // All NaNs count as one.
     let bits = array.to_bits().into_iter();
     let bits = match array {
-        Array::Real(_) => bits.map(|bits| if f32::from_bits(bits).is_nan() { f32::NAN.to_bits() } else { bits }).collect(),
+        Array::Real(_) => {
+            bits.map(|bits| if f32::from_bits(bits).is_nan() { f32::NAN.to_bits() } else { bits }).collect()
+        }
         Array::I32(_) | Array::Bool(_) => bits.collect(),
     };
     (array.ty(), bits)

@@ -87,7 +87,11 @@ impl Generator {
                 self.pool.push(node);
             }
         }
-        if self.smooth { self.finish_scalar() } else { self.finish() }
+        if self.smooth {
+            self.finish_scalar()
+        } else {
+            self.finish()
+        }
         nnc::graph::verify::check(&self.builder.graph, "random_graph");
         (self.builder.graph, self.inputs)
     }
@@ -105,7 +109,12 @@ impl Generator {
         // Some inputs are updated: each by a value of its type, if there is one.
         for id in self.builder.graph.ids().collect::<Vec<_>>() {
             let nnc::graph::Op::Input(_) = self.builder.graph[id].op else { continue };
-            let last = self.pool.iter().rev().copied().find(|&other| other != id && self.builder.ty(other) == self.builder.ty(id));
+            let last = self
+                .pool
+                .iter()
+                .rev()
+                .copied()
+                .find(|&other| other != id && self.builder.ty(other) == self.builder.ty(id));
             if let Some(value) = last
                 && self.builder.graph.inputs[self.number(id)].role == Role::Param
             {
@@ -157,7 +166,21 @@ impl Generator {
 
     fn number_value(&mut self) -> f32 {
         if self.special && self.choices.once_in(12) {
-            let special = [0.0, -0.0, 1.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e38, -1e38, 1e-40, 100.0, -1000.0, 0.5];
+            let special = [
+                0.0,
+                -0.0,
+                1.0,
+                -1.0,
+                f32::INFINITY,
+                f32::NEG_INFINITY,
+                f32::NAN,
+                1e38,
+                -1e38,
+                1e-40,
+                100.0,
+                -1000.0,
+                0.5,
+            ];
             return self.choices.of(&special);
         }
         if !self.smooth && self.choices.once_in(6) {
@@ -227,8 +250,10 @@ impl Generator {
     }
 
     fn step(&mut self) -> Option<NodeId> {
-        let numeric = if self.smooth { DType::F32 } else { self.choices.of(&[DType::F32, DType::F32, DType::F32, DType::I32]) };
-        let any = if self.smooth { DType::F32 } else { self.choices.of(&[DType::F32, DType::F32, DType::I32, DType::Bool]) };
+        let numeric =
+            if self.smooth { DType::F32 } else { self.choices.of(&[DType::F32, DType::F32, DType::F32, DType::I32]) };
+        let any =
+            if self.smooth { DType::F32 } else { self.choices.of(&[DType::F32, DType::F32, DType::I32, DType::Bool]) };
         match self.choices.below(24) {
             0..=3 => self.unary(),
             4..=7 => self.binary(numeric),
@@ -242,7 +267,10 @@ impl Generator {
                 Some(self.builder.select(condition, a, b))
             }
             10 if !self.smooth => {
-                let (from, to) = (self.choices.of(&[DType::F32, DType::I32, DType::Bool]), self.choices.of(&[DType::F32, DType::I32, DType::Bool]));
+                let (from, to) = (
+                    self.choices.of(&[DType::F32, DType::I32, DType::Bool]),
+                    self.choices.of(&[DType::F32, DType::I32, DType::Bool]),
+                );
                 let x = self.value(from);
                 Some(self.builder.convert(x, to))
             }
@@ -257,7 +285,11 @@ impl Generator {
                 let x = self.array(any)?;
                 let shape = self.builder.shape(x).to_vec();
                 let start: Vec<usize> = shape.iter().map(|&n| self.choices.below(n + 1)).collect();
-                let end: Vec<usize> = shape.iter().zip(&start).map(|(n, a)| a + self.choices.below(n - a + 1).max((*n > *a) as usize)).collect();
+                let end: Vec<usize> = shape
+                    .iter()
+                    .zip(&start)
+                    .map(|(n, a)| a + self.choices.below(n - a + 1).max((*n > *a) as usize))
+                    .collect();
                 Some(self.builder.slice(x, &start, &end))
             }
             15 => {
@@ -276,7 +308,11 @@ impl Generator {
             20 if !self.smooth => {
                 let x = self.array(numeric)?;
                 let axis = self.choices.below(self.builder.shape(x).len());
-                Some(if self.choices.once_in(2) { self.builder.arg_max(x, axis) } else { self.builder.arg_min(x, axis) })
+                Some(if self.choices.once_in(2) {
+                    self.builder.arg_max(x, axis)
+                } else {
+                    self.builder.arg_min(x, axis)
+                })
             }
             21 | 22 => self.contract(),
             23 if !self.smooth => self.source(),
@@ -305,7 +341,8 @@ impl Generator {
             let x = self.value(DType::I32);
             return Some(self.builder.unary(Unary::Neg, x));
         }
-        let op = if self.smooth || self.choices.once_in(2) { self.choices.of(&smooth) } else { self.choices.of(&rough) };
+        let op =
+            if self.smooth || self.choices.once_in(2) { self.choices.of(&smooth) } else { self.choices.of(&rough) };
         let x = self.value(DType::F32);
         Some(self.builder.unary(op, x))
     }
@@ -449,7 +486,10 @@ impl Generator {
         let result: usize = right[batch + sums..].iter().product::<usize>()
             * (order[batch + sums..].iter().map(|&axis| left[axis]).product::<usize>())
             * (order[..batch].iter().map(|&axis| left[axis]).product::<usize>());
-        if result > LARGEST || shape.iter().product::<usize>() > LARGEST || result_rank(left.len(), right.len(), batch, sums) > 6 {
+        if result > LARGEST
+            || shape.iter().product::<usize>() > LARGEST
+            || result_rank(left.len(), right.len(), batch, sums) > 6
+        {
             return None;
         }
         let b = self.input(DType::F32, &shape);
