@@ -1,1 +1,5 @@
 //! Kernels to machine code.
+
+mod math;
+
+pub use math::expand;

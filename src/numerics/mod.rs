@@ -19,7 +19,12 @@ mod real;
 pub mod sums;
 mod trig;
 
+pub(crate) use erf::erf as erf_of;
+pub(crate) use exp::{exp as exp_of, sigmoid as sigmoid_of, softplus as softplus_of, tanh as tanh_of};
+pub(crate) use log::{log as log_of, log1p as log1p_of};
+pub(crate) use pow::pow as pow_of;
 pub use real::{Real, binary, compare};
+pub(crate) use trig::{cos as cos_of, sin as sin_of};
 
 use crate::graph::Unary;
 
