@@ -17,6 +17,10 @@ pub struct Ast {
     pub exprs: Vec<Expr>,
     /// All comments in order, `///` ones included; the formatter puts them back.
     pub comments: Vec<Comment>,
+    /// What could not be parsed would have bound these names: using one is no second mistake.
+    pub broken: Vec<Name>,
+    /// Where a mistake was reported and the tree says what was meant rather than what is written.
+    pub repaired: Vec<Span>,
 }
 
 /// An expression of an [`Ast`].
@@ -286,6 +290,8 @@ pub enum ExprKind {
     },
     /// `a..b`, as in `columns(0..11)`.
     Range(ExprId, ExprId),
+    /// `..s` in a list: `[..s, 2]` is the shape `s` with an axis of 2 behind.
+    Rest(Name),
     /// `{ let …  e }`.
     Block(Vec<Stmt>),
     /// `repeat 3 { L }`.

@@ -1,11 +1,9 @@
 //! The only test binary; one module per folder of `tests/fixtures/` and per subject.
 
-mod tidy;
-
-mod numerics;
-
-mod random_graphs;
-
-mod graph;
-
+mod edits;
 mod grad;
+mod graph;
+mod numerics;
+mod random_graphs;
+mod syntax;
+mod tidy;

@@ -1,0 +1,972 @@
+//! The pairs of the grammar to nodes.
+//!
+//! In: the copy of the text made by [`layout`], parsed by pest. Out: [`Ast`]. Chains of operators arrive flat; this is
+//! where precedence is known. What stands in place of the right thing arrives in a `bad_*` pair: it becomes a hole and
+//! [`explain`](super::explain) says what is wrong with it.
+
+use pest::Parser;
+use pest::iterators::Pair;
+
+use super::ast::*;
+use super::explain::{self, Place};
+use super::layout::{self, Layout};
+use crate::diagnostics::{Diagnostics, Edit, syntax as problems};
+use crate::source::{FileId, Span, Spanned};
+
+/// How many levels the tree of an expression may have.
+pub const HEIGHT_LIMIT: u16 = 256;
+
+pub(super) use grammar::{Grammar, Rule};
+
+#[allow(missing_docs, unreachable_pub, reason = "derived")]
+mod grammar {
+    #[derive(pest_derive::Parser)]
+    #[grammar = "../grammar/nn.pest"]
+    pub struct Grammar;
+}
+
+/// The tree of `text`, with what is wrong reported to `diagnostics`. Never fails.
+pub fn parse(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Ast {
+    let layout = layout::layout(file, text, diagnostics);
+    let mut ast = Ast {
+        file,
+        items: Vec::new(),
+        exprs: Vec::new(),
+        comments: layout.comments.clone(),
+        broken: Vec::new(),
+        repaired: layout.repaired.iter().map(|range| Span::new(file, range.start, range.end)).collect(),
+    };
+    let pairs = if layout.too_deep { None } else { Some(Grammar::parse(Rule::file, &layout.text)) };
+    let pairs = match pairs {
+        Some(Ok(mut pairs)) => pairs.next(),
+        Some(Err(_)) => {
+            // The grammar takes any text; what it may run out of is the stack.
+            diagnostics.push(problems::nested_too_deep(Span::new(file, 0, 0), layout::NESTING_LIMIT));
+            None
+        }
+        None => None,
+    };
+    let Some(pairs) = pairs else {
+        ast.items.push(Item { span: Span::new(file, 0, text.len()), doc: None, kind: ItemKind::Error });
+        return ast;
+    };
+    let mut builder =
+        Builder { file, text, layout: &layout, ast, heights: Vec::new(), depth: 0, height_reported: false, diagnostics };
+    builder.file(pairs);
+    builder.ast
+}
+
+type Node<'i> = Pair<'i, Rule>;
+
+struct Builder<'a, 'd> {
+    file: FileId,
+    text: &'a str,
+    layout: &'a Layout<'a>,
+    ast: Ast,
+    /// The height of the tree below each expression.
+    heights: Vec<u16>,
+    /// How deep the builder has gone into operators that bind to the right.
+    depth: u16,
+    /// Whether the statement at hand was reported for its height.
+    height_reported: bool,
+    diagnostics: &'d mut Diagnostics,
+}
+
+impl Builder<'_, '_> {
+    // ---- declarations
+
+    fn file(&mut self, file: Node) {
+        for pair in file.into_inner() {
+            match pair.as_rule() {
+                Rule::item => self.item(pair),
+                Rule::bad_tail => {
+                    let span = self.bad(&pair, Place::Tail);
+                    self.ast.items.push(Item { span, doc: None, kind: ItemKind::Error });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn item(&mut self, pair: Node) {
+        self.height_reported = false;
+        let span = self.span(&pair);
+        let Some(inner) = pair.into_inner().next() else { return };
+        let kind = match inner.as_rule() {
+            Rule::use_item => self.use_item(inner),
+            Rule::const_item => self.const_item(inner),
+            Rule::callable => self.callable(inner),
+            Rule::data_item => self.data_item(inner),
+            Rule::train_item => self.train_item(inner),
+            Rule::bad_item => {
+                self.bad(&inner, Place::Item);
+                ItemKind::Error
+            }
+            _ => self.bad_declaration(inner),
+        };
+        let doc = self.doc_before(span.start);
+        self.ast.items.push(Item { span, doc, kind });
+    }
+
+    fn use_item(&mut self, pair: Node) -> ItemKind {
+        let Some(target) = pair.into_inner().find(|inner| !is_keyword(inner.as_rule())) else { return ItemKind::Error };
+        if target.as_rule() == Rule::string {
+            let span = self.span(&target);
+            return ItemKind::Use(UseTarget::Path(Spanned::new(unescape(target.as_str()), span)));
+        }
+        ItemKind::Use(UseTarget::Module(target.into_inner().map(|word| self.name(&word)).collect()))
+    }
+
+    fn const_item(&mut self, pair: Node) -> ItemKind {
+        let mut name = None;
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::name => name = Some(self.name(&inner)),
+                Rule::value => {
+                    let value = self.value(inner);
+                    return name.map_or(ItemKind::Error, |name| ItemKind::Const { name, value });
+                }
+                _ => {}
+            }
+        }
+        ItemKind::Error
+    }
+
+    fn callable(&mut self, pair: Node) -> ItemKind {
+        let mut kind = CallableKind::Fn;
+        let mut name = None;
+        let mut lists = Vec::new();
+        let mut output = None;
+        let mut body = None;
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::callable_kind => kind = callable_kind(inner.as_str()),
+                Rule::name => name = Some(self.name(&inner)),
+                Rule::parameters => lists.push((self.span(&inner), self.parameters(inner))),
+                Rule::output => output = self.output(inner),
+                Rule::body => body = self.body(inner),
+                _ => {}
+            }
+        }
+        let (Some(name), Some((body, body_has_equals))) = (name, body) else { return ItemKind::Error };
+        let mut lists = lists.into_iter();
+        let (first, second) = (lists.next(), lists.next());
+        let (config, inputs) = match (kind.is_configuration_only(), first, second) {
+            (true, first, second) => {
+                if let Some((span, _)) = second {
+                    self.diagnostics.push(problems::extra_inputs(span, kind.keyword()));
+                }
+                (first.map(|(_, list)| list), None)
+            }
+            (false, Some((_, config)), Some((_, inputs))) => (Some(config), Some(inputs)),
+            (false, Some((_, inputs)), None) => (None, Some(inputs)),
+            (false, None, _) => {
+                self.diagnostics.push(problems::missing_inputs(name.span.after(), kind.keyword(), &name.value));
+                (None, Some(Vec::new()))
+            }
+        };
+        ItemKind::Callable(Callable { kind, name, config, inputs, output, body, body_has_equals })
+    }
+
+    fn parameters(&mut self, pair: Node) -> Vec<Parameter> {
+        pair.into_inner().filter_map(|parameter| self.parameter(parameter)).collect()
+    }
+
+    fn parameter(&mut self, pair: Node) -> Option<Parameter> {
+        let span = self.span(&pair);
+        let (mut name, mut ty, mut default) = (None, None, None);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::word => name = Some(self.bound_word(&inner)),
+                Rule::annotation => ty = Some(self.annotation(inner)),
+                _ => default = self.element(inner).or(default),
+            }
+        }
+        name.map(|name| Parameter { name, ty, default, span })
+    }
+
+    /// The name of a parameter, which an expression must be able to mention.
+    fn bound_word(&mut self, word: &Node) -> Name {
+        let name = self.name(word);
+        if super::tokens::is_reserved(&name.value) && !self.is_repaired(name.span) {
+            self.diagnostics.push(problems::keyword_as_name(name.span, &name.value));
+        }
+        name
+    }
+
+    fn output(&mut self, pair: Node) -> Option<Output> {
+        let inner = pair.into_inner().next()?;
+        match inner.as_rule() {
+            Rule::type_ => Some(Output::Type(self.type_expr(inner))),
+            Rule::named_output => {
+                Some(Output::Named { outputs: vec![self.named_output(inner)?], parenthesized: false })
+            }
+            _ => {
+                let outputs = inner.into_inner().filter_map(|output| self.named_output(output)).collect();
+                Some(Output::Named { outputs, parenthesized: true })
+            }
+        }
+    }
+
+    fn named_output(&mut self, pair: Node) -> Option<(Name, TypeExpr)> {
+        let mut inner = pair.into_inner();
+        let name = self.name(&inner.next()?);
+        Some((name, self.type_expr(inner.next()?)))
+    }
+
+    fn body(&mut self, pair: Node) -> Option<(ExprId, bool)> {
+        let inner = pair.into_inner().find(|inner| matches!(inner.as_rule(), Rule::value | Rule::block))?;
+        match inner.as_rule() {
+            Rule::block => Some((self.block(inner), false)),
+            _ => Some((self.value(inner), true)),
+        }
+    }
+
+    fn data_item(&mut self, pair: Node) -> ItemKind {
+        let mut name = None;
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::name => name = Some(self.name(&inner)),
+                Rule::fields => {
+                    let fields = self.fields(inner);
+                    return name.map_or(ItemKind::Error, |name| ItemKind::Data(DataItem { name, fields }));
+                }
+                _ => {}
+            }
+        }
+        ItemKind::Error
+    }
+
+    fn train_item(&mut self, pair: Node) -> ItemKind {
+        let (mut models, mut data, mut alias, mut fields) = (Vec::new(), None, None, Vec::new());
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::trained => models.push(self.trained(inner)),
+                Rule::name => data = Some(self.name(&inner)),
+                Rule::alias => alias = inner.into_inner().find(|inner| inner.as_rule() == Rule::name).map(|name| self.name(&name)),
+                Rule::fields => fields = self.fields(inner),
+                _ => {}
+            }
+        }
+        data.map_or(ItemKind::Error, |data| ItemKind::Train(TrainItem { models, data, alias, fields }))
+    }
+
+    fn trained(&mut self, pair: Node) -> ExprId {
+        let span = self.span(&pair);
+        let mut model = None;
+        for inner in pair.into_inner() {
+            match (inner.as_rule(), model) {
+                (Rule::call, Some(callee)) => {
+                    let arguments = self.arguments(inner);
+                    model = Some(self.push(span, ExprKind::Call { callee, arguments }));
+                }
+                _ => {
+                    let name = self.name(&inner);
+                    model = Some(self.push(name.span, ExprKind::Name(name.value)));
+                }
+            }
+        }
+        model.unwrap_or_else(|| self.push(span, ExprKind::Error))
+    }
+
+    fn fields(&mut self, pair: Node) -> Vec<Field> {
+        let mut fields = Vec::new();
+        for inner in pair.into_inner() {
+            self.height_reported = false;
+            match inner.as_rule() {
+                Rule::field => fields.extend(self.field(inner)),
+                _ => {
+                    self.bad(&inner, Place::Field);
+                }
+            }
+        }
+        fields
+    }
+
+    fn field(&mut self, pair: Node) -> Option<Field> {
+        let span = self.span(&pair);
+        let doc = self.doc_before(span.start);
+        let (mut name, mut ty) = (None, None);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::word => name = Some(self.name(&inner)),
+                Rule::annotation => ty = Some(self.annotation(inner)),
+                Rule::value => {
+                    let value = self.value(inner);
+                    return name.map(|name| Field { name, ty, value, doc, span });
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// A declaration whose head could not be read: its name is remembered, its body read for its own mistakes.
+    fn bad_declaration(&mut self, pair: Node) -> ItemKind {
+        let mut head = self.range(&pair);
+        let mut has_body = false;
+        let mut name = None;
+        let whole = head.clone();
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::word => name = Some(self.name(&inner)),
+                Rule::value | Rule::fields | Rule::block => {
+                    head.end = inner.as_span().start();
+                    has_body = true;
+                    match inner.as_rule() {
+                        Rule::value => drop(self.value(inner)),
+                        Rule::fields => drop(self.fields(inner)),
+                        _ => drop(self.block(inner)),
+                    }
+                }
+                _ => {}
+            }
+        }
+        let repaired = self.is_repaired(self.layout.span(self.file, head.clone()));
+        if !repaired {
+            let problem = explain::declaration(self.layout, self.file, whole, head, has_body);
+            self.diagnostics.push(problem);
+        }
+        self.ast.broken.extend(name);
+        ItemKind::Error
+    }
+
+    // ---- types
+
+    fn annotation(&mut self, pair: Node) -> TypeExpr {
+        let span = self.span(&pair);
+        let Some(inner) = pair.into_inner().find(|inner| matches!(inner.as_rule(), Rule::type_ | Rule::bad_type)) else {
+            return TypeExpr { span, kind: TypeExprKind::Error };
+        };
+        match inner.as_rule() {
+            Rule::type_ => self.type_expr(inner),
+            _ => TypeExpr { span: self.bad(&inner, Place::Type), kind: TypeExprKind::Error },
+        }
+    }
+
+    fn type_expr(&mut self, pair: Node) -> TypeExpr {
+        let span = self.span(&pair);
+        let Some(inner) = pair.into_inner().next() else { return TypeExpr { span, kind: TypeExprKind::Error } };
+        let kind = match inner.as_rule() {
+            Rule::tensor_type => TypeExprKind::Tensor(self.dims(inner)),
+            Rule::class_type => {
+                let (mut arguments, mut shape) = (Vec::new(), None);
+                for part in inner.into_inner() {
+                    match part.as_rule() {
+                        Rule::arguments => arguments = self.list(part).into_iter().map(|argument| argument.value).collect(),
+                        Rule::tensor_type => shape = Some(self.dims(part)),
+                        _ => {}
+                    }
+                }
+                TypeExprKind::Class { arguments, shape }
+            }
+            Rule::enumeration => TypeExprKind::Enumeration(inner.into_inner().map(|word| self.name(&word)).collect()),
+            _ => TypeExprKind::Word(inner.as_str().trim().to_string()),
+        };
+        TypeExpr { span, kind }
+    }
+
+    fn dims(&mut self, pair: Node) -> Vec<DimExpr> {
+        let mut dims = Vec::new();
+        for dim in pair.into_inner() {
+            let Some(inner) = dim.into_inner().next() else { continue };
+            dims.push(match inner.as_rule() {
+                Rule::rest => DimExpr::Rest(self.rest(inner)),
+                Rule::expr => DimExpr::Dim(self.expr(inner)),
+                _ => DimExpr::Dim(self.hole(&inner, Place::Element)),
+            });
+        }
+        dims
+    }
+
+    fn rest(&mut self, pair: Node) -> Name {
+        let span = self.span(&pair);
+        match pair.into_inner().next() {
+            Some(name) => self.name(&name),
+            None => Spanned::new(String::new(), span),
+        }
+    }
+
+    // ---- statements
+
+    fn block(&mut self, pair: Node) -> ExprId {
+        let span = self.span(&pair);
+        let mut statements = Vec::new();
+        let reported = self.height_reported;
+        for statement in pair.into_inner() {
+            self.height_reported = false;
+            statements.push(self.statement(statement));
+        }
+        self.height_reported = reported;
+        self.push(span, ExprKind::Block(statements))
+    }
+
+    fn statement(&mut self, pair: Node) -> Stmt {
+        let span = self.span(&pair);
+        let rule = pair.as_rule();
+        if rule == Rule::bad_statement {
+            let range = self.range(&pair);
+            self.ast.broken.extend(explain::bound_names(self.layout, self.file, range));
+            return Stmt { span: self.bad(&pair, Place::Statement), kind: StmtKind::Error };
+        }
+        let (mut names, mut ty, mut value) = (Vec::new(), None, None);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::name | Rule::soft_name => names.push(self.name(&inner)),
+                Rule::let_names => names.extend(inner.into_inner().map(|name| self.name(&name))),
+                Rule::annotation => ty = Some(self.annotation(inner)),
+                Rule::value => value = Some(self.value(inner)),
+                Rule::expr => value = Some(self.expr(inner)),
+                _ => {}
+            }
+        }
+        let first = names.first().cloned();
+        let kind = match (rule, first, value) {
+            (Rule::let_statement, _, Some(value)) => StmtKind::Let { names, value },
+            (Rule::param_statement, Some(name), init) => StmtKind::Param { name, ty, init },
+            (Rule::state_statement, Some(name), init) => StmtKind::State { name, ty, init },
+            (Rule::next_statement, Some(name), Some(value)) => StmtKind::Next { name, value },
+            (Rule::emit_statement, _, Some(value)) => StmtKind::Emit(value),
+            (_, _, Some(value)) => StmtKind::Expr(value),
+            _ => StmtKind::Error,
+        };
+        Stmt { span, kind }
+    }
+
+    fn value(&mut self, pair: Node) -> ExprId {
+        match pair.into_inner().next() {
+            Some(inner) if inner.as_rule() == Rule::expr => self.expr(inner),
+            Some(inner) => self.hole(&inner, Place::Value),
+            None => self.push(Span::new(self.file, 0, 0), ExprKind::Error),
+        }
+    }
+
+    // ---- expressions
+
+    /// An `expr` or `unpiped` pair.
+    fn expr(&mut self, pair: Node) -> ExprId {
+        let span = self.span(&pair);
+        let parts: Vec<Node> = pair.into_inner().collect();
+        let mut chain = Chain { parts: parts.into_iter().peekable() };
+        let expr = self.chain(&mut chain, Binding::Pipe);
+        expr.unwrap_or_else(|| self.push(span, ExprKind::Error))
+    }
+
+    /// The operators of the chain that bind at least as tight as `loosest`, with their operands.
+    fn chain(&mut self, chain: &mut Chain, loosest: Binding) -> Option<ExprId> {
+        if self.depth > HEIGHT_LIMIT {
+            let at = chain.parts.peek().map_or(Span::new(self.file, 0, 0), |pair| self.span(pair));
+            // What is left of the chain is not read.
+            chain.parts.by_ref().for_each(drop);
+            self.report_height(at);
+            return Some(self.push(at, ExprKind::Error));
+        }
+        self.depth += 1;
+        let expr = self.operators(chain, loosest);
+        self.depth -= 1;
+        expr
+    }
+
+    fn operators(&mut self, chain: &mut Chain, loosest: Binding) -> Option<ExprId> {
+        let mut left = self.prefixed(chain)?;
+        let mut compared: Option<(Span, ExprId)> = None;
+        while let Some(infix) = chain.parts.peek().filter(|pair| pair.as_rule() == Rule::infix) {
+            let (operator, binding) = infix_operator(infix);
+            if binding < loosest {
+                break;
+            }
+            let sign = self.span(infix);
+            chain.parts.next();
+            let right = self.chain(chain, if binding == Binding::Power { binding } else { binding.tighter() })?;
+            let span = self.ast[left].span.to(self.ast[right].span);
+            let Some(operator) = operator else {
+                left = self.push(span, ExprKind::Pipe(left, right));
+                continue;
+            };
+            if binding == Binding::Comparison {
+                if let Some((first, middle)) = compared {
+                    let middle = self.source(self.ast[middle].span).to_string();
+                    let simple = middle.len() <= 40 && !middle.contains('\n');
+                    let edit = simple.then(|| Edit::replace(Span { end: sign.start, ..sign }, format!("and {middle} ")));
+                    self.diagnostics.push(problems::chained_comparison(sign, first, edit));
+                }
+                compared = Some((sign, right));
+            }
+            left = self.push(span, ExprKind::Binary(operator, Spanned::new((), sign), left, right));
+        }
+        Some(left)
+    }
+
+    /// An operand with its signs.
+    fn prefixed(&mut self, chain: &mut Chain) -> Option<ExprId> {
+        let pair = chain.parts.next()?;
+        let start = self.span(&pair);
+        match pair.as_rule() {
+            Rule::minus => {
+                let operand = self.chain(chain, Binding::Power)?;
+                let span = start.to(self.ast[operand].span);
+                Some(self.push(span, ExprKind::Unary(UnaryOp::Neg, operand)))
+            }
+            Rule::k_not => {
+                let operand = self.chain(chain, Binding::Comparison)?;
+                let span = start.to(self.ast[operand].span);
+                Some(self.push(span, ExprKind::Unary(UnaryOp::Not, operand)))
+            }
+            Rule::k_each => {
+                let mut starts = vec![start];
+                while let Some(pair) = chain.parts.next_if(|pair| pair.as_rule() == Rule::k_each) {
+                    starts.push(self.span(&pair));
+                }
+                let pair = chain.parts.next()?;
+                let mut operand = self.postfixed(pair, chain);
+                for start in starts.into_iter().rev() {
+                    let span = start.to(self.ast[operand].span);
+                    operand = self.push(span, ExprKind::Each(operand));
+                }
+                Some(operand)
+            }
+            _ => Some(self.postfixed(pair, chain)),
+        }
+    }
+
+    /// A primary expression with the calls, indices and `on` behind it.
+    fn postfixed(&mut self, pair: Node, chain: &mut Chain) -> ExprId {
+        // A parenthesis belongs to what is called: the span of `(f)(x)` begins before it.
+        let start = self.span(&pair);
+        let mut base = self.primary(pair);
+        while let Some(pair) =
+            chain.parts.next_if(|pair| matches!(pair.as_rule(), Rule::call | Rule::indices | Rule::pattern))
+        {
+            let span = start.to(self.span(&pair));
+            let kind = match pair.as_rule() {
+                Rule::call => ExprKind::Call { callee: base, arguments: self.arguments(pair) },
+                Rule::indices => {
+                    let indices = pair.into_inner().filter_map(|index| self.index(index)).collect();
+                    ExprKind::Index { base, indices }
+                }
+                _ => {
+                    let Some(pattern) = pair.into_inner().find(|inner| !is_keyword(inner.as_rule())) else { continue };
+                    ExprKind::On(base, self.primary(pattern))
+                }
+            };
+            base = self.push(span, kind);
+        }
+        base
+    }
+
+    fn primary(&mut self, pair: Node) -> ExprId {
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::number => {
+                let text = pair.as_str();
+                let (digits, scale) = match text.strip_suffix('%') {
+                    Some(digits) => (digits, 100.0),
+                    None => (text, 1.0),
+                };
+                let integer = text.bytes().all(|byte| byte.is_ascii_digit());
+                let value = digits.parse::<f64>().unwrap_or(f64::NAN) / scale;
+                self.push(span, ExprKind::Number { value, integer })
+            }
+            Rule::string => self.push(span, ExprKind::String(unescape(pair.as_str()))),
+            Rule::k_true => self.push(span, ExprKind::Bool(true)),
+            Rule::k_false => self.push(span, ExprKind::Bool(false)),
+            Rule::block => self.block(pair),
+            Rule::list => {
+                let elements = self.list(pair);
+                self.push(span, ExprKind::List(elements))
+            }
+            Rule::parenthesized => self.parenthesized(pair, span),
+            Rule::conditional => self.conditional(pair, span),
+            Rule::repeat => self.repeat(pair, span),
+            Rule::scan => self.scan(pair, span),
+            _ => {
+                let name = pair.as_str().trim().to_string();
+                if matches!(&*name, "None" | "null" | "nil" | "nullptr") && self.is_repaired(span) {
+                    return self.push(span, ExprKind::Error);
+                }
+                self.push(span, ExprKind::Name(name))
+            }
+        }
+    }
+
+    fn parenthesized(&mut self, pair: Node, span: Span) -> ExprId {
+        let mut items: Vec<ExprId> = Vec::new();
+        for inner in pair.into_inner() {
+            items.push(match inner.as_rule() {
+                Rule::expr => self.expr(inner),
+                _ => self.hole(&inner, Place::Element),
+            });
+        }
+        match items[..] {
+            [only] => self.push(span, ExprKind::Paren(only)),
+            _ => self.push(span, ExprKind::Tuple(items)),
+        }
+    }
+
+    fn conditional(&mut self, pair: Node, span: Span) -> ExprId {
+        // `if a then b else if c then d else e` is flat: conditions and values in turn, an `else` behind `else` alone last.
+        let mut conditions: Vec<(Span, ExprId)> = Vec::new();
+        let mut values = Vec::new();
+        let mut last = None;
+        let (mut start, mut expects_value) = (span, false);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::k_if => start = self.span(&inner),
+                Rule::k_then => expects_value = true,
+                Rule::expr if expects_value => {
+                    values.push(self.expr(inner));
+                    expects_value = false;
+                }
+                Rule::expr => conditions.push((start, self.expr(inner))),
+                Rule::unpiped => last = Some(self.expr(inner)),
+                _ => {}
+            }
+        }
+        if last.is_none() && !self.is_repaired(span) {
+            let at = conditions.last().map_or(span, |&(start, _)| start);
+            self.diagnostics.push(problems::missing_else(at));
+        }
+        for ((start, condition), then) in conditions.into_iter().zip(values).rev() {
+            let span = Span { end: span.end, ..start };
+            last = Some(self.push(span, ExprKind::If { condition, then, otherwise: last }));
+        }
+        last.unwrap_or_else(|| self.push(span, ExprKind::Error))
+    }
+
+    fn repeat(&mut self, pair: Node, span: Span) -> ExprId {
+        let (mut count, mut body) = (None, None);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::unpiped => count = Some(self.expr(inner)),
+                Rule::block => body = Some(self.block(inner)),
+                _ => {}
+            }
+        }
+        match (count, body) {
+            (Some(count), Some(body)) => self.push(span, ExprKind::Repeat { count, body }),
+            _ => self.push(span, ExprKind::Error),
+        }
+    }
+
+    fn scan(&mut self, pair: Node, span: Span) -> ExprId {
+        let (mut over, mut from, mut body) = (Vec::new(), Vec::new(), None);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::scanned => over.extend(self.named_value(inner)),
+                Rule::starts => from = inner.into_inner().filter_map(|start| self.named_value(start)).collect(),
+                Rule::block => body = Some(self.block(inner)),
+                _ => {}
+            }
+        }
+        match body {
+            Some(body) => self.push(span, ExprKind::Scan { over, from, body }),
+            None => self.push(span, ExprKind::Error),
+        }
+    }
+
+    /// `x_t over x` or `h = e`.
+    fn named_value(&mut self, pair: Node) -> Option<(Name, ExprId)> {
+        let (mut name, mut value) = (None, None);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::name => name = Some(self.name(&inner)),
+                Rule::unpiped => value = Some(self.expr(inner)),
+                _ => value = self.element(inner).or(value),
+            }
+        }
+        Some((name?, value?))
+    }
+
+    /// What a `call` holds.
+    fn arguments(&mut self, call: Node) -> Vec<Argument> {
+        call.into_inner().next().map(|arguments| self.list(arguments)).unwrap_or_default()
+    }
+
+    /// The elements of a list or arguments of a call.
+    fn list(&mut self, pair: Node) -> Vec<Argument> {
+        let mut list = Vec::new();
+        for argument in pair.into_inner() {
+            let (mut name, mut value) = (None, None);
+            for inner in argument.into_inner() {
+                match inner.as_rule() {
+                    Rule::word => name = Some(self.name(&inner)),
+                    _ => value = self.element(inner).or(value),
+                }
+            }
+            list.extend(value.map(|value| Argument { name, value }));
+        }
+        list
+    }
+
+    /// `e`, `a..b` or `..s`, or what stands in its place.
+    fn element(&mut self, pair: Node) -> Option<ExprId> {
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::rest => {
+                let name = self.rest(pair);
+                Some(self.push(span, ExprKind::Rest(name)))
+            }
+            Rule::range => {
+                let mut ends = pair.into_inner();
+                let first = ends.next().map(|end| self.expr(end))?;
+                match ends.next() {
+                    Some(end) => {
+                        let end = self.expr(end);
+                        Some(self.push(span, ExprKind::Range(first, end)))
+                    }
+                    None => Some(first),
+                }
+            }
+            Rule::bad_element | Rule::bad_named => Some(self.hole(&pair, Place::Element)),
+            _ => None,
+        }
+    }
+
+    fn index(&mut self, pair: Node) -> Option<IndexExpr> {
+        let span = self.span(&pair);
+        let (mut start, mut end, mut is_range) = (None, None, false);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::expr => start = Some(self.expr(inner)),
+                Rule::open_range => {
+                    is_range = true;
+                    end = inner.into_inner().next().map(|end| self.expr(end));
+                }
+                _ => return Some(IndexExpr::At(self.hole(&inner, Place::Element))),
+            }
+        }
+        if is_range { Some(IndexExpr::Range { start, end, span }) } else { start.map(IndexExpr::At) }
+    }
+
+    // ---- nodes, spans and holes
+
+    /// Adds an expression, or a hole where its tree would be too high.
+    fn push(&mut self, span: Span, kind: ExprKind) -> ExprId {
+        let mut highest = 0;
+        each_child(&kind, |child| highest = highest.max(self.heights[child.0 as usize]));
+        let id = ExprId(self.ast.exprs.len() as u32);
+        if highest >= HEIGHT_LIMIT {
+            self.report_height(span);
+            self.ast.exprs.push(Expr { span, kind: ExprKind::Error });
+            self.heights.push(1);
+        } else {
+            self.ast.exprs.push(Expr { span, kind });
+            self.heights.push(highest + 1);
+        }
+        id
+    }
+
+    fn report_height(&mut self, span: Span) {
+        if !std::mem::replace(&mut self.height_reported, true) {
+            self.diagnostics.push(problems::chain_too_long(span, HEIGHT_LIMIT.into()));
+        }
+    }
+
+    fn range(&self, pair: &Node) -> std::ops::Range<usize> {
+        self.layout.trim(pair.as_span().start()..pair.as_span().end())
+    }
+
+    fn span(&self, pair: &Node) -> Span {
+        self.layout.span(self.file, self.range(pair))
+    }
+
+    fn source(&self, span: Span) -> &str {
+        &self.text[span.start as usize..span.end as usize]
+    }
+
+    fn name(&self, pair: &Node) -> Name {
+        Spanned::new(pair.as_str().trim().to_string(), self.span(pair))
+    }
+
+    /// Whether something in the span was reported and mended, so that what is wrong there is known.
+    fn is_repaired(&self, span: Span) -> bool {
+        self.ast.repaired.iter().any(|known| known.start <= span.end && span.start <= known.end)
+    }
+
+    fn hole(&mut self, pair: &Node, place: Place) -> ExprId {
+        let span = self.bad(pair, place);
+        self.push(span, ExprKind::Error)
+    }
+
+    /// Reports what stands where nothing fits, and its span.
+    fn bad(&mut self, pair: &Node, place: Place) -> Span {
+        let range = self.range(pair);
+        let span = self.layout.span(self.file, range.clone());
+        if !self.is_repaired(span) {
+            self.diagnostics.push(explain::slice(self.layout, self.file, range, place));
+        }
+        span
+    }
+
+    /// The documentation in the lines right before an offset.
+    fn doc_before(&self, offset: u32) -> Option<String> {
+        let behind = self.ast.comments.partition_point(|comment| comment.span.start < offset);
+        let mut lines = Vec::new();
+        let mut next = offset;
+        for comment in self.ast.comments[..behind].iter().rev().take_while(|comment| comment.doc) {
+            let gap = &self.text[comment.span.end as usize..next as usize];
+            if gap.bytes().filter(|&byte| byte == b'\n').count() != 1 || !gap.trim().is_empty() {
+                break;
+            }
+            let line = comment.text.trim_start_matches('/');
+            lines.push(line.strip_prefix(' ').unwrap_or(line).trim_end().to_string());
+            next = comment.span.start;
+        }
+        lines.reverse();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}
+
+struct Chain<'i> {
+    parts: std::iter::Peekable<std::vec::IntoIter<Node<'i>>>,
+}
+
+/// How tight an infix operator binds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Binding {
+    Pipe,
+    Or,
+    And,
+    Comparison,
+    Sum,
+    Product,
+    Power,
+    Operand,
+}
+
+impl Binding {
+    fn tighter(self) -> Binding {
+        match self {
+            Binding::Pipe => Binding::Or,
+            Binding::Or => Binding::And,
+            Binding::And => Binding::Comparison,
+            Binding::Comparison => Binding::Sum,
+            Binding::Sum => Binding::Product,
+            Binding::Product => Binding::Power,
+            Binding::Power | Binding::Operand => Binding::Operand,
+        }
+    }
+}
+
+/// The operator of an `infix` pair, `None` for `|>`.
+fn infix_operator(pair: &Node) -> (Option<BinaryOp>, Binding) {
+    let rule = pair.clone().into_inner().next().map(|inner| inner.as_rule());
+    let (operator, binding) = match rule {
+        Some(Rule::k_or) => (BinaryOp::Or, Binding::Or),
+        Some(Rule::k_and) => (BinaryOp::And, Binding::And),
+        Some(Rule::eq) => (BinaryOp::Eq, Binding::Comparison),
+        Some(Rule::ne) => (BinaryOp::Ne, Binding::Comparison),
+        Some(Rule::lt) => (BinaryOp::Lt, Binding::Comparison),
+        Some(Rule::le) => (BinaryOp::Le, Binding::Comparison),
+        Some(Rule::gt) => (BinaryOp::Gt, Binding::Comparison),
+        Some(Rule::ge) => (BinaryOp::Ge, Binding::Comparison),
+        Some(Rule::add) => (BinaryOp::Add, Binding::Sum),
+        Some(Rule::sub) => (BinaryOp::Sub, Binding::Sum),
+        Some(Rule::mul) => (BinaryOp::Mul, Binding::Product),
+        Some(Rule::div) => (BinaryOp::Div, Binding::Product),
+        Some(Rule::rem) => (BinaryOp::Rem, Binding::Product),
+        Some(Rule::matmul) => (BinaryOp::MatMul, Binding::Product),
+        Some(Rule::pow) => (BinaryOp::Pow, Binding::Power),
+        _ => return (None, Binding::Pipe),
+    };
+    (Some(operator), binding)
+}
+
+fn callable_kind(word: &str) -> CallableKind {
+    let kind = CallableKind::ALL.into_iter().find(|kind| kind.keyword() == word.trim());
+    kind.unwrap_or(CallableKind::Fn)
+}
+
+fn is_keyword(rule: Rule) -> bool {
+    matches!(rule, Rule::k_use | Rule::k_on | Rule::k_as | Rule::k_data | Rule::k_train | Rule::k_const)
+}
+
+/// The characters a string literal stands for. An escape there is none of stands for its character.
+fn unescape(literal: &str) -> String {
+    let inner = literal.trim();
+    let inner = inner.strip_prefix('"').unwrap_or(inner);
+    let inner = inner.strip_suffix('"').unwrap_or(inner);
+    let mut text = String::with_capacity(inner.len());
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('n') => text.push('\n'),
+                Some('t') => text.push('\t'),
+                Some(other) => text.push(other),
+                None => {}
+            },
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+fn each_child(kind: &ExprKind, mut visit: impl FnMut(ExprId)) {
+    match kind {
+        ExprKind::Number { .. }
+        | ExprKind::String(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Name(_)
+        | ExprKind::Rest(_)
+        | ExprKind::Error => {}
+        ExprKind::List(elements) => elements.iter().for_each(|element| visit(element.value)),
+        ExprKind::Tuple(items) => items.iter().copied().for_each(visit),
+        ExprKind::Paren(inner) | ExprKind::Unary(_, inner) | ExprKind::Each(inner) => visit(*inner),
+        ExprKind::Binary(_, _, left, right) | ExprKind::Pipe(left, right) => [*left, *right].into_iter().for_each(visit),
+        ExprKind::Range(start, end) => [*start, *end].into_iter().for_each(visit),
+        ExprKind::On(base, pattern) => [*base, *pattern].into_iter().for_each(visit),
+        ExprKind::If { condition, then, otherwise } => {
+            [Some(*condition), Some(*then), *otherwise].into_iter().flatten().for_each(visit);
+        }
+        ExprKind::Call { callee, arguments } => {
+            visit(*callee);
+            arguments.iter().for_each(|argument| visit(argument.value));
+        }
+        ExprKind::Index { base, indices } => {
+            visit(*base);
+            for index in indices {
+                match index {
+                    IndexExpr::At(at) => visit(*at),
+                    IndexExpr::Range { start, end, .. } => start.iter().chain(end).copied().for_each(&mut visit),
+                }
+            }
+        }
+        ExprKind::Block(statements) => {
+            for statement in statements {
+                match &statement.kind {
+                    StmtKind::Let { value, .. } | StmtKind::Next { value, .. } => visit(*value),
+                    StmtKind::Param { ty, init, .. } | StmtKind::State { ty, init, .. } => {
+                        init.iter().copied().for_each(&mut visit);
+                        ty.iter().for_each(|ty| each_dimension(ty, &mut visit));
+                    }
+                    StmtKind::Emit(value) | StmtKind::Expr(value) => visit(*value),
+                    StmtKind::Error => {}
+                }
+            }
+        }
+        ExprKind::Repeat { count, body } => [*count, *body].into_iter().for_each(visit),
+        ExprKind::Scan { over, from, body } => {
+            over.iter().chain(from).for_each(|(_, value)| visit(*value));
+            visit(*body);
+        }
+    }
+}
+
+fn each_dimension(ty: &TypeExpr, visit: &mut impl FnMut(ExprId)) {
+    let dims = |dims: &[DimExpr], visit: &mut dyn FnMut(ExprId)| {
+        for dim in dims {
+            if let DimExpr::Dim(dim) = dim {
+                visit(*dim);
+            }
+        }
+    };
+    match &ty.kind {
+        TypeExprKind::Tensor(shape) => dims(shape, visit),
+        TypeExprKind::Class { arguments, shape } => {
+            arguments.iter().copied().for_each(&mut *visit);
+            dims(shape.as_deref().unwrap_or_default(), visit);
+        }
+        TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => {}
+    }
+}

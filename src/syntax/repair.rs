@@ -1,0 +1,366 @@
+//! Mistakes that can be seen in a token and its neighbours: signs and words of other languages, numbers, strings,
+//! two statements on one line.
+//!
+//! In: tokens. Out: the same with the text that was meant in place of what was written, so that the rest of the
+//! statement is understood, and one diagnostic for each.
+
+use std::borrow::Cow;
+
+use super::layout::{Repairs, begins_line};
+use super::tokens::{self, Token, TokenKind};
+use crate::diagnostics::{Edit, syntax as problems};
+use crate::source::Span;
+
+/// Reports and mends what is wrong with single tokens.
+pub(super) fn repair<'a>(tokens: &mut Vec<Token<'a>>, repairs: &mut Repairs) {
+    for index in 0..tokens.len() {
+        match tokens[index].kind {
+            TokenKind::OpenString => {
+                let token = &mut tokens[index];
+                repairs.diagnostics.push(problems::unclosed_string(repairs.span(token)));
+                token.kind = TokenKind::String;
+                // A backslash at the end would take the quote with it.
+                let text = token.text.trim_end_matches('\\');
+                token.text = Cow::Owned(format!("{text}\""));
+                repairs.ranges.push(token.start..token.end);
+            }
+            TokenKind::String => escapes(&tokens[index], repairs),
+            TokenKind::Number => number(tokens, index, repairs),
+            TokenKind::Symbol => symbol(tokens, index, repairs),
+            TokenKind::Stray => stray(&mut tokens[index], repairs),
+            TokenKind::Word => word(tokens, index, repairs),
+            TokenKind::Open | TokenKind::Close | TokenKind::Comment | TokenKind::Newline => {}
+        }
+    }
+    conditions(tokens, repairs);
+    lines(tokens, repairs);
+}
+
+fn replace(token: &mut Token, text: &str, kind: TokenKind, repairs: &mut Repairs) {
+    token.text = Cow::Owned(text.to_string());
+    token.kind = kind;
+    repairs.ranges.push(token.start..token.end);
+}
+
+fn remove(token: &mut Token, repairs: &mut Repairs) {
+    replace(token, "", TokenKind::Comment, repairs);
+}
+
+fn escapes(token: &Token, repairs: &mut Repairs) {
+    let mut characters = token.text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        if character != '\\' {
+            continue;
+        }
+        let Some((_, escaped)) = characters.next() else { return };
+        if !matches!(escaped, '"' | '\\' | 'n' | 't') {
+            let start = token.start + at;
+            let span = Span::new(repairs.file, start, start + 1 + escaped.len_utf8());
+            repairs.diagnostics.push(problems::unknown_escape(span, &format!("\\{escaped}")));
+            repairs.ranges.push(start..start + 1);
+        }
+    }
+}
+
+/// `.5`, `5.`, `1_000`, `3x`, `0x1F`.
+fn number(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
+    let text = tokens[index].text.to_string();
+    let dot = tokens.get(index + 1).filter(|dot| dot.is(".") && dot.start == tokens[index].end);
+    let behind_dot = dot.is_some() && !tokens.get(index + 2).is_some_and(|next| next.is_word() && next.start == tokens[index + 1].end);
+    if behind_dot {
+        let span = repairs.span(&tokens[index]).to(repairs.span(&tokens[index + 1]));
+        repairs.diagnostics.push(problems::malformed_number(span, &format!("{text}."), Some(&format!("{text}.0"))));
+        return remove(&mut tokens[index + 1], repairs);
+    }
+    let replacement = if text.starts_with('.') {
+        Some(format!("0{text}"))
+    } else {
+        match text.find(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            Some(at) => match misspelled(&text, at) {
+                Ok(fine) if fine => return,
+                Ok(_) => None,
+                Err(replacement) => Some(replacement),
+            },
+            None => return,
+        }
+    };
+    let token = &mut tokens[index];
+    repairs.diagnostics.push(problems::malformed_number(repairs.span(token), &text, replacement.as_deref()));
+    replace(token, replacement.as_deref().unwrap_or("0"), TokenKind::Number, repairs);
+}
+
+/// What a number with letters or underscores in it should be: `Ok(true)` is fine as it is, `Ok(false)` anybody's guess.
+fn misspelled(text: &str, at: usize) -> Result<bool, String> {
+    let (digits, tail) = text.split_at(at);
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_' || byte == b'.') {
+        let joined = text.replace('_', "");
+        return Err(joined);
+    }
+    let exponent = tail.strip_prefix(['e', 'E']).map(|tail| tail.strip_prefix(['+', '-']).unwrap_or(tail));
+    if let Some(exponent) = exponent.map(|exponent| exponent.strip_suffix('%').unwrap_or(exponent)) {
+        if !exponent.is_empty() && exponent.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(true);
+        }
+        if exponent.is_empty() || exponent.starts_with(|next: char| next.is_ascii_digit()) {
+            return Ok(false);
+        }
+    }
+    match tail {
+        "f" | "F" | "f32" | "f64" => Err(digits.to_string()),
+        _ if digits == "0" && tail.len() > 1 && matches!(tail.as_bytes()[0], b'x' | b'X' | b'b' | b'o') => Ok(false),
+        _ if tail.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => Err(format!("{digits} * {tail}")),
+        _ => Ok(false),
+    }
+}
+
+fn symbol(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
+    let text = tokens[index].text.to_string();
+    let ends_line = tokens[index + 1..].iter().find(|next| next.kind != TokenKind::Comment);
+    let ends_line = ends_line.is_none_or(|next| next.kind == TokenKind::Newline || next.is("}") || next.is(";"));
+    let span = repairs.span(&tokens[index]);
+    let token = &mut tokens[index];
+    let meant = match &*text {
+        "**" => "^",
+        "&&" | "&" => "and",
+        "||" => "or",
+        "!" => "not",
+        "===" => "==",
+        "!==" => "!=",
+        ":=" => "=",
+        "|" => "|>",
+        ";" => {
+            repairs.diagnostics.push(problems::semicolon(span, ends_line));
+            return if ends_line { remove(token, repairs) } else { replace(token, "\n", TokenKind::Newline, repairs) };
+        }
+        "+=" | "-=" | "*=" | "/=" | "**=" => {
+            repairs.diagnostics.push(problems::foreign_word(span, &text, "a name is bound once: give the new value a new name"));
+            return replace(token, "=", TokenKind::Symbol, repairs);
+        }
+        "~" | "?" | "$" => {
+            let character = text.chars().next().unwrap_or('?');
+            repairs.diagnostics.push(problems::unexpected_character(span, character));
+            return remove(token, repairs);
+        }
+        _ => return,
+    };
+    repairs.diagnostics.push(problems::foreign(span, &text, meant));
+    let kind = if meant.starts_with(|c: char| c.is_ascii_alphabetic()) { TokenKind::Word } else { TokenKind::Symbol };
+    replace(token, meant, kind, repairs);
+}
+
+fn stray(token: &mut Token, repairs: &mut Repairs) {
+    let span = repairs.span(token);
+    let text = token.text.to_string();
+    let Some(first) = text.chars().next() else { return };
+    let quoted = text.chars().count() > 1;
+    let meant = match first {
+        '#' => {
+            repairs.diagnostics.push(problems::foreign_comment(span));
+            return remove(token, repairs);
+        }
+        _ if quoted => {
+            let inner: String = text.chars().skip(1).collect();
+            let inner: String = inner.chars().take(inner.chars().count() - 1).collect();
+            let string = format!("\"{}\"", inner.replace('\\', "\\\\").replace('"', "\\\""));
+            repairs.diagnostics.push(problems::foreign_quotes(span, &string));
+            return replace(token, &string, TokenKind::String, repairs);
+        }
+        '×' | '·' => "*",
+        '÷' => "/",
+        '−' | '–' | '—' => "-",
+        '≤' => "<=",
+        '≥' => ">=",
+        '≠' => "!=",
+        '→' => "->",
+        '²' => "^2",
+        '³' => "^3",
+        _ => {
+            repairs.diagnostics.push(problems::unexpected_character(span, first));
+            return remove(token, repairs);
+        }
+    };
+    repairs.diagnostics.push(problems::foreign(span, &text, meant));
+    replace(token, meant, TokenKind::Symbol, repairs);
+}
+
+/// Words of other languages, where no name can stand or where they cannot be meant as one.
+fn word(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
+    let text = tokens[index].text.to_string();
+    let next = tokens.get(index + 1);
+    let names = next.is_some_and(|next| next.is("=") || next.is(":"));
+    let begins = index.checked_sub(1).is_none_or(|before| {
+        matches!(tokens[before].kind, TokenKind::Newline | TokenKind::Comment) || tokens[before].is("{")
+    });
+    let before_word = next.is_some_and(|next| next.is_word() && !tokens::is_reserved(&next.text));
+    let bound = index.checked_sub(1).is_some_and(|before| tokens[before].is_word() && tokens::is_keyword(&tokens[before].text) && !tokens[before].begins_operand());
+    if names || bound {
+        return;
+    }
+    let meant = match &*text {
+        "True" => "true",
+        "False" => "false",
+        "elif" | "elsif" | "elseif" => "else if",
+        "var" | "val" if begins && before_word => "let",
+        "def" | "func" | "function" | "fun" if begins && before_word && python_body(&tokens[index..]) => return,
+        "def" | "func" | "function" | "fun" if begins && before_word => "fn",
+        "return" if begins => {
+            let span = repairs.span(&tokens[index]);
+            let instead = "the last expression of a block is its value";
+            let mut problem = problems::foreign_word(span, "return", instead);
+            if let Some(next) = tokens.get(index + 1).filter(|next| next.kind != TokenKind::Newline) {
+                let gap = Span { end: next.start as u32, ..span };
+                problem = problem.fix("remove `return`", Edit::replace(gap, ""));
+            }
+            repairs.diagnostics.push(problem);
+            return remove(&mut tokens[index], repairs);
+        }
+        "None" | "null" | "nil" | "nullptr" if !begins => {
+            let span = repairs.span(&tokens[index]);
+            repairs.diagnostics.push(problems::foreign_word(span, &text, "leave out what has no value"));
+            repairs.ranges.push(tokens[index].start..tokens[index].end);
+            return;
+        }
+        _ => return,
+    };
+    repairs.diagnostics.push(problems::foreign(repairs.span(&tokens[index]), &text, meant));
+    replace(&mut tokens[index], meant, TokenKind::Word, repairs);
+}
+
+/// Whether the line ends in a colon: then it is not the word alone that is foreign.
+fn python_body(tokens: &[Token]) -> bool {
+    let line = tokens.iter().take_while(|token| token.kind != TokenKind::Newline);
+    line.filter(|token| token.is_significant()).last().is_some_and(|token| token.is(":"))
+}
+
+/// `=` between `if` and `then`.
+fn conditions(tokens: &mut [Token], repairs: &mut Repairs) {
+    // For each open bracket, whether a condition is being read.
+    let mut open = Vec::new();
+    let mut condition = false;
+    for index in 0..tokens.len() {
+        match tokens[index].kind {
+            TokenKind::Open => open.push(std::mem::take(&mut condition)),
+            TokenKind::Close => condition = open.pop().unwrap_or(false),
+            TokenKind::Word if tokens[index].is("if") => condition = true,
+            TokenKind::Word if tokens[index].is("then") => condition = false,
+            TokenKind::Newline if !tokens[index + 1..].iter().find(|next| next.is_significant()).is_some_and(|next| next.is("then")) => {
+                condition = false;
+            }
+            TokenKind::Symbol if condition && tokens[index].is("=") => {
+                repairs.diagnostics.push(problems::assignment_in_condition(repairs.span(&tokens[index])));
+                replace(&mut tokens[index], "==", TokenKind::Symbol, repairs);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the innermost open bracket holds.
+#[derive(Clone, Copy, PartialEq)]
+enum Inside {
+    /// Values between commas.
+    Values,
+    /// Statements.
+    Block,
+    /// Fields, with what was found of commas between them.
+    Fields,
+    /// Cases of an enumeration.
+    Cases,
+}
+
+/// Two statements, fields or declarations on one line, and commas between fields.
+fn lines(tokens: &mut Vec<Token>, repairs: &mut Repairs) {
+    let mut open: Vec<Inside> = Vec::new();
+    let mut commas: Vec<Vec<usize>> = Vec::new();
+    let mut breaks: Vec<usize> = Vec::new();
+    let mut item = String::new();
+    for index in 0..tokens.len() {
+        let token = &tokens[index];
+        let before = index.checked_sub(1).map(|before| &tokens[before]);
+        match token.kind {
+            TokenKind::Open => {
+                let inside = match &*token.text {
+                    "{" if before.is_some_and(|before| before.is(":")) => Inside::Cases,
+                    "{" if open.is_empty() && matches!(&*item, "data" | "train") => Inside::Fields,
+                    "{" => Inside::Block,
+                    _ => Inside::Values,
+                };
+                open.push(inside);
+                commas.push(Vec::new());
+            }
+            TokenKind::Close => {
+                open.pop();
+                report_commas(tokens, &commas.pop().unwrap_or_default(), repairs);
+            }
+            TokenKind::Symbol if token.is(",") && open.last() == Some(&Inside::Fields) => {
+                if let Some(found) = commas.last_mut() {
+                    found.push(index);
+                }
+            }
+            TokenKind::Word => {
+                let begins = before.is_none_or(|before| before.kind == TokenKind::Newline);
+                if begins && (open.is_empty() || begins_item_at_margin(tokens, index)) {
+                    item = token.text.to_string();
+                    // What is still open here is closed later; see `brackets`.
+                    open.clear();
+                    commas.clear();
+                }
+                let what = match open.last() {
+                    None => "declaration",
+                    Some(Inside::Block) => "statement",
+                    Some(Inside::Fields) => "field",
+                    Some(Inside::Values | Inside::Cases) => continue,
+                };
+                if before.is_some_and(Token::ends_operand) && begins_part(tokens, index, what) {
+                    let (at, before) = (repairs.span(&tokens[index]), repairs.span(&tokens[index - 1]));
+                    repairs.diagnostics.push(problems::missing_newline(at, before, what));
+                    repairs.ranges.push(tokens[index].start..tokens[index].start);
+                    breaks.push(index);
+                }
+            }
+            _ => {}
+        }
+    }
+    for found in commas {
+        report_commas(tokens, &found, repairs);
+    }
+    for index in breaks.into_iter().rev() {
+        let at = tokens[index].start;
+        tokens.insert(index, Token { kind: TokenKind::Newline, start: at, end: at, text: Cow::Borrowed("\n") });
+    }
+}
+
+fn begins_item_at_margin(tokens: &[Token], index: usize) -> bool {
+    tokens::begins_item(&tokens[index].text)
+        && begins_line(&tokens[index], tokens.get(index + 1))
+        && !tokens.get(index + 1).is_some_and(|next| next.is("=") || next.is(":"))
+}
+
+/// Whether a declaration, statement or field begins with the token, whatever stands before it.
+fn begins_part(tokens: &[Token], index: usize, what: &str) -> bool {
+    let token = &tokens[index];
+    let second = tokens.get(index + 1);
+    if !begins_line(token, second) {
+        return false;
+    }
+    let named = second.is_some_and(|second| second.is("=") || second.is(":"));
+    match what {
+        "declaration" => tokens::begins_item(&token.text) && !named,
+        "statement" => tokens::begins_statement(&token.text) && !named && !second.is_some_and(|second| second.is("}")),
+        _ => named,
+    }
+}
+
+fn report_commas(tokens: &mut [Token], found: &[usize], repairs: &mut Repairs) {
+    let Some(&first) = found.first() else { return };
+    let at = repairs.span(&tokens[first]);
+    let mut edits = Vec::new();
+    for &index in found {
+        let ends_line = tokens[index + 1..].iter().find(|next| next.kind != TokenKind::Comment);
+        let ends_line = ends_line.is_none_or(|next| next.kind == TokenKind::Newline || next.kind == TokenKind::Close);
+        let (text, kind) = if ends_line { ("", TokenKind::Comment) } else { ("\n", TokenKind::Newline) };
+        edits.extend(Edit::replace(repairs.span(&tokens[index]), text));
+        replace(&mut tokens[index], text, kind, repairs);
+    }
+    repairs.diagnostics.push(problems::commas_between_fields(at, edits));
+}
