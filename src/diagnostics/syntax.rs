@@ -58,7 +58,9 @@ pub fn unknown_escape(at: Span, escape: &str) -> Diagnostic {
 /// `unexpected-character`: a character that no text has outside of strings and comments.
 pub fn unexpected_character(at: Span, character: char) -> Diagnostic {
     let shown = match character {
-        '\0'..=' ' | '\u{7f}'..='\u{a0}' | '\u{200b}'..='\u{200f}' => format!("the character U+{:04X}", character as u32),
+        '\0'..=' ' | '\u{7f}'..='\u{a0}' | '\u{200b}'..='\u{200f}' => {
+            format!("the character U+{:04X}", character as u32)
+        }
         _ => format!("`{character}`"),
     };
     let problem = Diagnostic::error("unexpected-character", format!("{shown} has no meaning here"))
@@ -110,12 +112,16 @@ pub fn commas_between_fields(at: Span, edits: Vec<Edit>) -> Diagnostic {
 
 /// `foreign-syntax`: a word that other languages have and this one does not.
 pub fn foreign_word(at: Span, word: &str, instead: &str) -> Diagnostic {
-    Diagnostic::error("foreign-syntax", format!("there is no `{word}` in this language")).at(at, "not known").help(instead)
+    Diagnostic::error("foreign-syntax", format!("there is no `{word}` in this language"))
+        .at(at, "not known")
+        .help(instead)
 }
 
 /// `foreign-syntax`: a block that begins with a colon.
 pub fn colon_block(at: Span, instead: &str) -> Diagnostic {
-    Diagnostic::error("foreign-syntax", "no colon begins a block").at(at, "a colon stands before a type only").help(instead)
+    Diagnostic::error("foreign-syntax", "no colon begins a block")
+        .at(at, "a colon stands before a type only")
+        .help(instead)
 }
 
 /// `malformed-number`: something that begins like a number.
@@ -159,7 +165,8 @@ pub fn missing_value(at: Span, behind: &str) -> Diagnostic {
 
 /// `missing-value`: an expression is missing between two things.
 pub fn missing_value_before(at: Span, found: &str) -> Diagnostic {
-    Diagnostic::error("missing-value", format!("a value is missing before `{found}`")).at(at, "a value belongs before this")
+    Diagnostic::error("missing-value", format!("a value is missing before `{found}`"))
+        .at(at, "a value belongs before this")
 }
 
 /// `missing-else`: an `if` without its other branch.
@@ -234,7 +241,8 @@ pub fn unknown_declaration(at: Span, word: &str, similar: Option<&str>) -> Diagn
 
 /// `unexpected-token`: something that does not fit where it stands.
 pub fn unexpected_token(at: Span, found: &str, help: Option<String>) -> Diagnostic {
-    let problem = Diagnostic::error("unexpected-token", format!("{found} is not expected here")).at(at, "does not fit here");
+    let problem =
+        Diagnostic::error("unexpected-token", format!("{found} is not expected here")).at(at, "does not fit here");
     match help {
         Some(help) => problem.help(help),
         None => problem,

@@ -249,16 +249,22 @@ fn item(slice: &Slice) -> Diagnostic {
     }
     if tokens::begins_item(word) {
         return match second {
-            Some(second) if second.is("=") => {
-                problems::unexpected_token(slice.token_span(1), "`=`", Some(format!("a name is missing behind `{word}`")))
-            }
+            Some(second) if second.is("=") => problems::unexpected_token(
+                slice.token_span(1),
+                "`=`",
+                Some(format!("a name is missing behind `{word}`")),
+            ),
             Some(second) if second.kind == TokenKind::Stray => slice.unexpected(second),
             Some(second) => problems::unexpected_token(
                 slice.token_span(1),
                 &shown(second),
                 Some(format!("a name belongs behind `{word}`")),
             ),
-            None => problems::unexpected_token(span.after(), "the end of the line", Some(format!("a name belongs behind `{word}`"))),
+            None => problems::unexpected_token(
+                span.after(),
+                "the end of the line",
+                Some(format!("a name belongs behind `{word}`")),
+            ),
         };
     }
     if second.is_some_and(|second| second.is("=")) {
@@ -274,8 +280,20 @@ fn item(slice: &Slice) -> Diagnostic {
 /// The keyword of a declaration that a word is likely a misspelling of.
 fn similar(word: &str) -> Option<&'static str> {
     const KEYWORDS: [&str; 14] = [
-        "use", "const", "fn", "activation", "loss", "metric", "penalty", "init", "schedule", "optimizer", "layer", "model",
-        "data", "train",
+        "use",
+        "const",
+        "fn",
+        "activation",
+        "loss",
+        "metric",
+        "penalty",
+        "init",
+        "schedule",
+        "optimizer",
+        "layer",
+        "model",
+        "data",
+        "train",
     ];
     let lower = word.to_ascii_lowercase();
     let near = KEYWORDS.into_iter().map(|keyword| (distance(&lower, keyword), keyword)).min()?;
@@ -325,8 +343,14 @@ fn statement(slice: &Slice) -> Diagnostic {
             let help = "layers repeat by `repeat 3 { … }`, a sequence is walked by `scan x_t over x from (…) { … }`";
             return problems::foreign_word(span, &first.text, help);
         }
-        "import" | "def" | "class" | "del" | "try" | "with" if first.is_word() && second.is_some_and(Token::begins_operand) => {
-            return problems::foreign_word(span, &first.text, "a block holds `let`, `param`, `state`, `next`, `emit` and its value");
+        "import" | "def" | "class" | "del" | "try" | "with"
+            if first.is_word() && second.is_some_and(Token::begins_operand) =>
+        {
+            return problems::foreign_word(
+                span,
+                &first.text,
+                "a block holds `let`, `param`, `state`, `next`, `emit` and its value",
+            );
         }
         _ => {}
     }
@@ -341,7 +365,11 @@ fn statement(slice: &Slice) -> Diagnostic {
             return problem;
         }
     } else if tokens::begins_item(&first.text) && second.is_some_and(Token::is_word) {
-        return problems::unexpected_token(span, &shown(first), Some("a declaration stands outside of all others".to_string()));
+        return problems::unexpected_token(
+            span,
+            &shown(first),
+            Some("a declaration stands outside of all others".to_string()),
+        );
     }
     expression(slice)
 }
@@ -351,7 +379,9 @@ fn binding(slice: &Slice, keyword: &Token) -> Option<Diagnostic> {
     let found = slice.found();
     if slice.fine == 1 {
         return Some(match found {
-            Some(found) if tokens::is_keyword(&found.text) => problems::keyword_as_name(slice.found_span(), &found.text),
+            Some(found) if tokens::is_keyword(&found.text) => {
+                problems::keyword_as_name(slice.found_span(), &found.text)
+            }
             Some(_) if keyword.is("emit") => return None,
             Some(found) => problems::unexpected_token(
                 slice.found_span(),
@@ -382,8 +412,12 @@ fn binding(slice: &Slice, keyword: &Token) -> Option<Diagnostic> {
     {
         let gap = Span { start: slice.before_span().end, end: slice.found_span().start, ..slice.found_span() };
         return Some(
-            problems::unexpected_token(slice.found_span(), &shown(found), Some("a type stands behind a colon".to_string()))
-                .fix("insert `:`", Edit::replace(gap, ": ")),
+            problems::unexpected_token(
+                slice.found_span(),
+                &shown(found),
+                Some("a type stands behind a colon".to_string()),
+            )
+            .fix("insert `:`", Edit::replace(gap, ": ")),
         );
     }
     None
@@ -396,26 +430,40 @@ fn field(slice: &Slice) -> Diagnostic {
         if second.is_some() {
             span.end = slice.token_span(1).start;
         }
-        return problems::unexpected_token(slice.token_span(0), &shown(first), Some("a field is written `name = value`".to_string()))
-            .fix("remove `let`", Edit::replace(span, ""));
+        return problems::unexpected_token(
+            slice.token_span(0),
+            &shown(first),
+            Some("a field is written `name = value`".to_string()),
+        )
+        .fix("remove `let`", Edit::replace(span, ""));
     }
     match slice.found() {
         Some(found) if slice.fine == 1 && found.is("[") => {
             let gap = Span { start: slice.before_span().end, end: slice.found_span().start, ..slice.found_span() };
-            problems::unexpected_token(slice.found_span(), &shown(found), Some("a type stands behind a colon".to_string()))
-                .fix("insert `:`", Edit::replace(gap, ": "))
+            problems::unexpected_token(
+                slice.found_span(),
+                &shown(found),
+                Some("a type stands behind a colon".to_string()),
+            )
+            .fix("insert `:`", Edit::replace(gap, ": "))
         }
-        Some(found) if slice.fine <= 1 => {
-            problems::unexpected_token(slice.found_span(), &shown(found), Some("a field is written `name = value`".to_string()))
-        }
-        None => problems::missing_value(slice.last_span().after(), &format!("`{}`", slice.before().map_or("", |token| &token.text)))
-            .help("a field is written `name = value`"),
+        Some(found) if slice.fine <= 1 => problems::unexpected_token(
+            slice.found_span(),
+            &shown(found),
+            Some("a field is written `name = value`".to_string()),
+        ),
+        None => problems::missing_value(
+            slice.last_span().after(),
+            &format!("`{}`", slice.before().map_or("", |token| &token.text)),
+        )
+        .help("a field is written `name = value`"),
         Some(_) => expression(slice),
     }
 }
 
 fn ty(slice: &Slice) -> Diagnostic {
-    let help = "a type is a shape such as `[n, 3]`, `class(10)`, `int`, `float`, `bool` or cases such as `{valid, same}`";
+    let help =
+        "a type is a shape such as `[n, 3]`, `class(10)`, `int`, `float`, `bool` or cases such as `{valid, same}`";
     match slice.found() {
         Some(found) => problems::unexpected_token(slice.found_span(), &shown(found), Some(help.to_string())),
         None => problems::unexpected_token(slice.last_span().after(), "the end", Some(help.to_string())),
@@ -445,9 +493,11 @@ fn expression(slice: &Slice) -> Diagnostic {
                 problems::unexpected_token(span, "`:`", Some("no colon stands behind `else`".to_string()))
                     .fix("remove `:`", Edit::replace(span, ""))
             }
-            _ if slice.place == Place::Element => {
-                problems::unexpected_token(span, "`:`", Some("an argument is given by name with `=`; a range is `a..b`".to_string()))
-            }
+            _ if slice.place == Place::Element => problems::unexpected_token(
+                span,
+                "`:`",
+                Some("an argument is given by name with `=`; a range is `a..b`".to_string()),
+            ),
             _ => problems::unexpected_token(span, "`:`", None),
         };
     }
@@ -461,7 +511,9 @@ fn expression(slice: &Slice) -> Diagnostic {
         return problems::keyword_as_name(span, &found.text);
     }
     match found.kind {
-        TokenKind::Symbol if before.is_none_or(|before| !before.is(".")) => problems::missing_value_before(span, &found.text),
+        TokenKind::Symbol if before.is_none_or(|before| !before.is(".")) => {
+            problems::missing_value_before(span, &found.text)
+        }
         TokenKind::Close => problems::missing_value_before(span, &found.text),
         _ => slice.unexpected(found),
     }

@@ -50,8 +50,16 @@ pub fn parse(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Ast {
         ast.items.push(Item { span: Span::new(file, 0, text.len()), doc: None, kind: ItemKind::Error });
         return ast;
     };
-    let mut builder =
-        Builder { file, text, layout: &layout, ast, heights: Vec::new(), depth: 0, height_reported: false, diagnostics };
+    let mut builder = Builder {
+        file,
+        text,
+        layout: &layout,
+        ast,
+        heights: Vec::new(),
+        depth: 0,
+        height_reported: false,
+        diagnostics,
+    };
     builder.file(pairs);
     builder.ast
 }
@@ -243,7 +251,9 @@ impl Builder<'_, '_> {
             match inner.as_rule() {
                 Rule::trained => models.push(self.trained(inner)),
                 Rule::name => data = Some(self.name(&inner)),
-                Rule::alias => alias = inner.into_inner().find(|inner| inner.as_rule() == Rule::name).map(|name| self.name(&name)),
+                Rule::alias => {
+                    alias = inner.into_inner().find(|inner| inner.as_rule() == Rule::name).map(|name| self.name(&name))
+                }
                 Rule::fields => fields = self.fields(inner),
                 _ => {}
             }
@@ -335,7 +345,8 @@ impl Builder<'_, '_> {
 
     fn annotation(&mut self, pair: Node) -> TypeExpr {
         let span = self.span(&pair);
-        let Some(inner) = pair.into_inner().find(|inner| matches!(inner.as_rule(), Rule::type_ | Rule::bad_type)) else {
+        let Some(inner) = pair.into_inner().find(|inner| matches!(inner.as_rule(), Rule::type_ | Rule::bad_type))
+        else {
             return TypeExpr { span, kind: TypeExprKind::Error };
         };
         match inner.as_rule() {
@@ -353,7 +364,9 @@ impl Builder<'_, '_> {
                 let (mut arguments, mut shape) = (Vec::new(), None);
                 for part in inner.into_inner() {
                     match part.as_rule() {
-                        Rule::arguments => arguments = self.list(part).into_iter().map(|argument| argument.value).collect(),
+                        Rule::arguments => {
+                            arguments = self.list(part).into_iter().map(|argument| argument.value).collect()
+                        }
                         Rule::tensor_type => shape = Some(self.dims(part)),
                         _ => {}
                     }
@@ -487,7 +500,8 @@ impl Builder<'_, '_> {
                 if let Some((first, middle)) = compared {
                     let middle = self.source(self.ast[middle].span).to_string();
                     let simple = middle.len() <= 40 && !middle.contains('\n');
-                    let edit = simple.then(|| Edit::replace(Span { end: sign.start, ..sign }, format!("and {middle} ")));
+                    let edit =
+                        simple.then(|| Edit::replace(Span { end: sign.start, ..sign }, format!("and {middle} ")));
                     self.diagnostics.push(problems::chained_comparison(sign, first, edit));
                 }
                 compared = Some((sign, right));
@@ -913,7 +927,9 @@ fn each_child(kind: &ExprKind, mut visit: impl FnMut(ExprId)) {
         ExprKind::List(elements) => elements.iter().for_each(|element| visit(element.value)),
         ExprKind::Tuple(items) => items.iter().copied().for_each(visit),
         ExprKind::Paren(inner) | ExprKind::Unary(_, inner) | ExprKind::Each(inner) => visit(*inner),
-        ExprKind::Binary(_, _, left, right) | ExprKind::Pipe(left, right) => [*left, *right].into_iter().for_each(visit),
+        ExprKind::Binary(_, _, left, right) | ExprKind::Pipe(left, right) => {
+            [*left, *right].into_iter().for_each(visit)
+        }
         ExprKind::Range(start, end) => [*start, *end].into_iter().for_each(visit),
         ExprKind::On(base, pattern) => [*base, *pattern].into_iter().for_each(visit),
         ExprKind::If { condition, then, otherwise } => {

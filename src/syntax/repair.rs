@@ -66,7 +66,8 @@ fn escapes(token: &Token, repairs: &mut Repairs) {
 fn number(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
     let text = tokens[index].text.to_string();
     let dot = tokens.get(index + 1).filter(|dot| dot.is(".") && dot.start == tokens[index].end);
-    let behind_dot = dot.is_some() && !tokens.get(index + 2).is_some_and(|next| next.is_word() && next.start == tokens[index + 1].end);
+    let behind_dot = dot.is_some()
+        && !tokens.get(index + 2).is_some_and(|next| next.is_word() && next.start == tokens[index + 1].end);
     if behind_dot {
         let span = repairs.span(&tokens[index]).to(repairs.span(&tokens[index + 1]));
         repairs.diagnostics.push(problems::malformed_number(span, &format!("{text}."), Some(&format!("{text}.0"))));
@@ -133,7 +134,11 @@ fn symbol(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
             return if ends_line { remove(token, repairs) } else { replace(token, "\n", TokenKind::Newline, repairs) };
         }
         "+=" | "-=" | "*=" | "/=" | "**=" => {
-            repairs.diagnostics.push(problems::foreign_word(span, &text, "a name is bound once: give the new value a new name"));
+            repairs.diagnostics.push(problems::foreign_word(
+                span,
+                &text,
+                "a name is bound once: give the new value a new name",
+            ));
             return replace(token, "=", TokenKind::Symbol, repairs);
         }
         "~" | "?" | "$" => {
@@ -192,7 +197,9 @@ fn word(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
         matches!(tokens[before].kind, TokenKind::Newline | TokenKind::Comment) || tokens[before].is("{")
     });
     let before_word = next.is_some_and(|next| next.is_word() && !tokens::is_reserved(&next.text));
-    let bound = index.checked_sub(1).is_some_and(|before| tokens[before].is_word() && tokens::is_keyword(&tokens[before].text) && !tokens[before].begins_operand());
+    let bound = index.checked_sub(1).is_some_and(|before| {
+        tokens[before].is_word() && tokens::is_keyword(&tokens[before].text) && !tokens[before].begins_operand()
+    });
     if names || bound {
         return;
     }
@@ -243,7 +250,12 @@ fn conditions(tokens: &mut [Token], repairs: &mut Repairs) {
             TokenKind::Close => condition = open.pop().unwrap_or(false),
             TokenKind::Word if tokens[index].is("if") => condition = true,
             TokenKind::Word if tokens[index].is("then") => condition = false,
-            TokenKind::Newline if !tokens[index + 1..].iter().find(|next| next.is_significant()).is_some_and(|next| next.is("then")) => {
+            TokenKind::Newline
+                if !tokens[index + 1..]
+                    .iter()
+                    .find(|next| next.is_significant())
+                    .is_some_and(|next| next.is("then")) =>
+            {
                 condition = false;
             }
             TokenKind::Symbol if condition && tokens[index].is("=") => {

@@ -61,9 +61,17 @@ impl Token<'_> {
     /// Whether a value can begin with it and nothing else can.
     pub(super) fn begins_operand(&self) -> bool {
         match self.kind {
-            TokenKind::Word => !is_reserved(&self.text) || matches!(&*self.text, "true" | "false" | "if" | "each" | "scan" | "repeat" | "not"),
+            TokenKind::Word => {
+                !is_reserved(&self.text)
+                    || matches!(&*self.text, "true" | "false" | "if" | "each" | "scan" | "repeat" | "not")
+            }
             TokenKind::Number | TokenKind::String | TokenKind::OpenString => true,
-            TokenKind::Open | TokenKind::Close | TokenKind::Symbol | TokenKind::Comment | TokenKind::Newline | TokenKind::Stray => false,
+            TokenKind::Open
+            | TokenKind::Close
+            | TokenKind::Symbol
+            | TokenKind::Comment
+            | TokenKind::Newline
+            | TokenKind::Stray => false,
         }
     }
 
@@ -75,8 +83,8 @@ impl Token<'_> {
 
 /// The signs of the language and those of other languages that have a message of their own, longer ones first.
 const SYMBOLS: [&str; 40] = [
-    "===", "!==", "**=", "|>", "->", "=>", "==", "!=", "<=", ">=", "..", "&&", "||", "**", "+=", "-=", "*=", "/=", ":=",
-    "::", "+", "-", "*", "/", "%", "@", "^", "<", ">", "=", ":", ",", ".", "!", "&", "|", ";", "~", "?", "$",
+    "===", "!==", "**=", "|>", "->", "=>", "==", "!=", "<=", ">=", "..", "&&", "||", "**", "+=", "-=", "*=", "/=",
+    ":=", "::", "+", "-", "*", "/", "%", "@", "^", "<", ">", "=", ":", ",", ".", "!", "&", "|", ";", "~", "?", "$",
 ];
 
 /// All tokens of `text` in order. Blanks have none.
@@ -235,8 +243,8 @@ pub(super) fn begins_statement(word: &str) -> bool {
 /// Whether the word can never be a value.
 pub(super) fn is_reserved(word: &str) -> bool {
     const RESERVED: [&str; 19] = [
-        "use", "const", "fn", "on", "as", "let", "state", "next", "scan", "over", "from", "emit", "each", "repeat", "if",
-        "then", "else", "and", "or",
+        "use", "const", "fn", "on", "as", "let", "state", "next", "scan", "over", "from", "emit", "each", "repeat",
+        "if", "then", "else", "and", "or",
     ];
     RESERVED.contains(&word) || matches!(word, "not" | "true" | "false")
 }

@@ -77,3 +77,12 @@ fn deep_and_long_texts_are_refused_once() {
         parse(&open.repeat(40));
     }
 }
+
+#[test]
+fn shipped_files_parse() {
+    insta::glob!("../..", "{examples,std-models}/**/*.nn", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, problems) = parse(&text);
+        assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
+    });
+}
