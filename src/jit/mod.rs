@@ -1,5 +1,292 @@
 //! Kernels to machine code.
+<<<<<<< HEAD
 
 mod math;
 
 pub use math::expand;
+=======
+//!
+//! In: a [`kernel::Module`]. Out: a [`Program`]: one function that runs the kernels in order, in memory of its own. Small
+//! kernels are written into the step function itself or share a function; a kernel that is cut into shards and has
+//! work enough for several threads is a function of its own that the step function hands to a [`Pool`]. No Cranelift
+//! type leaves this folder.
+
+mod clif;
+mod program;
+mod threads;
+
+pub use program::{Buffer, Program, Workspace};
+pub use threads::Pool;
+
+use crate::kernel::{self, Kernel};
+use clif::{Emitter, Layout, Link, Machine, TileKey};
+use cranelift::codegen::Context;
+use cranelift::codegen::ir::{FuncRef, Function};
+use cranelift::codegen::settings::{self, Configurable};
+use cranelift::prelude::{AbiParam, FunctionBuilder, FunctionBuilderContext, Signature, Value, types};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, Linkage, Module as _};
+use std::collections::BTreeMap;
+
+/// Which instructions of the machine are used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Isa {
+    /// All that this machine has.
+    #[default]
+    Native,
+    /// Those that every machine of this architecture has. The results are the same to the bit.
+    Portable,
+}
+
+/// How to compile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Target {
+    /// The instructions.
+    pub isa: Isa,
+    /// Whether the program keeps its code as text.
+    pub listing: bool,
+}
+
+/// The code of a program as text.
+#[derive(Clone, Default, Debug)]
+pub struct Listing {
+    /// As Cranelift's intermediate form.
+    pub clif: String,
+    /// As instructions of the machine.
+    pub asm: String,
+}
+
+/// From which cost on a kernel runs its shards in parallel: a hand-over takes as long as some ten thousand operations.
+const PARALLEL_COST: u64 = 200_000;
+
+/// Up to how many emitted instructions (estimated) kernels share a function.
+const SHARED_SIZE: usize = 1200;
+
+/// Compiles a module.
+pub fn compile(module: &kernel::Module, target: &Target) -> Program {
+    let layout = Layout::new(module);
+    let linker = Linker { jit: JITModule::new(jit_builder(target)), tiles: BTreeMap::new(), references: BTreeMap::new() };
+    let mut compiler = Compiler {
+        module,
+        layout: &layout,
+        linker,
+        context: Context::new(),
+        builder: FunctionBuilderContext::new(),
+        listing: target.listing.then(Listing::default),
+    };
+    let step = compiler.program();
+    let Compiler { linker, listing, .. } = compiler;
+    Program::new(linker.jit, step, module, layout, listing)
+}
+
+fn jit_builder(target: &Target) -> JITBuilder {
+    let mut flags = settings::builder();
+    let options = [
+        ("opt_level", "speed"),
+        ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+        ("enable_probestack", "false"),
+        ("unwind_info", "false"),
+        ("use_colocated_libcalls", "false"),
+        ("is_pic", "false"),
+    ];
+    for (name, value) in options {
+        flags.set(name, value).expect("Cranelift knows the setting");
+    }
+    let isa = cranelift_native::builder_with_options(target.isa == Isa::Native)
+        .expect("Cranelift supports this machine")
+        .finish(settings::Flags::new(flags))
+        .expect("the settings fit together");
+    let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
+    builder.symbols(program::host_functions());
+    builder
+}
+
+/// The functions of a program under construction.
+struct Linker {
+    jit: JITModule,
+    tiles: BTreeMap<TileKey, FuncId>,
+    /// What the function under construction refers to.
+    references: BTreeMap<FuncId, FuncRef>,
+}
+
+impl Linker {
+    fn signature(&self, parameters: usize) -> Signature {
+        let mut signature = self.jit.make_signature();
+        signature.params = vec![AbiParam::new(types::I64); parameters];
+        signature
+    }
+
+    fn declare(&mut self, name: &str, linkage: Linkage, parameters: usize) -> FuncId {
+        let signature = self.signature(parameters);
+        self.jit.declare_function(name, linkage, &signature).expect("a name is declared once")
+    }
+
+    fn reference(&mut self, id: FuncId, function: &mut Function) -> FuncRef {
+        let jit = &mut self.jit;
+        *self.references.entry(id).or_insert_with(|| jit.declare_func_in_func(id, function))
+    }
+}
+
+impl Link for Linker {
+    fn function(&mut self, id: FuncId, function: &mut Function) -> FuncRef {
+        self.reference(id, function)
+    }
+
+    fn tile(&mut self, key: TileKey, function: &mut Function) -> FuncRef {
+        let id = match self.tiles.get(&key) {
+            Some(id) => *id,
+            None => {
+                let id = self.declare(&format!("tile{}", self.tiles.len()), Linkage::Local, 3);
+                self.tiles.insert(key, id);
+                id
+            }
+        };
+        self.reference(id, function)
+    }
+}
+
+/// What the step function does, one after the other.
+enum Unit<'a> {
+    /// Runs these kernels where it stands.
+    Inline(&'a [Kernel]),
+    /// Calls a function that runs these kernels.
+    Call(&'a [Kernel]),
+    /// Hands the shards of a kernel to the pool.
+    Parallel(&'a Kernel),
+}
+
+/// Whether the shards of a kernel may run on several threads.
+fn is_parallel(kernel: &Kernel) -> bool {
+    kernel.cost >= PARALLEL_COST && kernel.shards.is_some_and(|(_, shards)| shards > 1)
+}
+
+/// The kernels in order, cut where a function ends: those that share one have about [`SHARED_SIZE`] instructions; where
+/// all fit into one, that is the step function itself.
+fn units(kernels: &[Kernel]) -> Vec<Unit<'_>> {
+    let mut units = Vec::new();
+    let mut rest = kernels;
+    while let Some(first) = rest.first() {
+        if is_parallel(first) {
+            units.push(Unit::Parallel(first));
+            rest = &rest[1..];
+            continue;
+        }
+        let mut size = 0;
+        let fits = |kernel: &&Kernel| {
+            size += clif::size(kernel);
+            !is_parallel(kernel) && size <= SHARED_SIZE
+        };
+        let count = rest.iter().take_while(fits).count().max(1);
+        units.push(Unit::Call(&rest[..count]));
+        rest = &rest[count..];
+    }
+    if let [Unit::Call(kernels)] = units[..] {
+        units = vec![Unit::Inline(kernels)];
+    }
+    units
+}
+
+/// What compiling goes through for one function after the other.
+struct Compiler<'m> {
+    module: &'m kernel::Module,
+    layout: &'m Layout,
+    linker: Linker,
+    context: Context,
+    builder: FunctionBuilderContext,
+    listing: Option<Listing>,
+}
+
+impl Compiler<'_> {
+    /// Compiles all functions; gives the step function.
+    fn program(&mut self) -> FuncId {
+        let units = units(&self.module.kernels);
+        let functions: Vec<Option<FuncId>> = units
+            .iter()
+            .map(|unit| match unit {
+                Unit::Inline(_) => None,
+                Unit::Call(kernels) => Some(self.shared(kernels)),
+                Unit::Parallel(kernel) => Some(self.sharded(kernel)),
+            })
+            .collect();
+        let step = self.step(&units, &functions);
+        let tiles: Vec<(TileKey, FuncId)> = self.linker.tiles.iter().map(|(key, id)| (*key, *id)).collect();
+        for (key, id) in tiles {
+            self.context.func.signature = self.linker.signature(3);
+            let config = self.linker.jit.target_config();
+            clif::emit_tile_function(FunctionBuilder::new(&mut self.context.func, &mut self.builder), &key, config);
+            self.define(id);
+        }
+        self.linker.jit.finalize_definitions().expect("the system gives memory for code");
+        step
+    }
+
+    /// A function that runs kernels in order: `(table, scratch)`.
+    fn shared(&mut self, kernels: &[Kernel]) -> FuncId {
+        let id = self.linker.declare(&kernels[0].name, Linkage::Local, 2);
+        self.function(id, 2, kernels, |emitter, _| kernels.iter().for_each(|kernel| emitter.kernel(kernel, None)));
+        id
+    }
+
+    /// A function that runs some of a kernel's shards: `(table, scratch, first, end)`.
+    fn sharded(&mut self, kernel: &Kernel) -> FuncId {
+        let id = self.linker.declare(&kernel.name, Linkage::Local, 4);
+        self.function(id, 4, std::slice::from_ref(kernel), |emitter, arguments| {
+            emitter.kernel(kernel, Some((arguments[2], arguments[3])));
+        });
+        id
+    }
+
+    /// The step function: `(table, scratch, call)`, where the last is what the host's `parallel` is given back.
+    fn step(&mut self, units: &[Unit], functions: &[Option<FuncId>]) -> FuncId {
+        let parallel = self.linker.declare(program::PARALLEL, Linkage::Import, 3);
+        let id = self.linker.declare("step", Linkage::Export, 3);
+        let inline: &[Kernel] = match units {
+            [Unit::Inline(kernels)] => kernels,
+            _ => &[],
+        };
+        self.function(id, 3, inline, |emitter, arguments| {
+            for (unit, function) in units.iter().zip(functions) {
+                match (unit, function) {
+                    (Unit::Inline(kernels), _) => kernels.iter().for_each(|kernel| emitter.kernel(kernel, None)),
+                    (Unit::Call(_), Some(function)) => emitter.call(*function, &arguments[..2]),
+                    (Unit::Parallel(kernel), Some(function)) => {
+                        let shards = kernel.shards.map_or(1, |(_, shards)| shards);
+                        emitter.call_parallel(parallel, arguments[2], *function, shards);
+                    }
+                    (Unit::Call(_) | Unit::Parallel(_), None) => panic!("a unit without its function"),
+                }
+            }
+        });
+        id
+    }
+
+    fn function(&mut self, id: FuncId, parameters: usize, kernels: &[Kernel], body: impl FnOnce(&mut Emitter, &[Value])) {
+        self.context.func.signature = self.linker.signature(parameters);
+        self.linker.references.clear();
+        let config = self.linker.jit.target_config();
+        let machine = Machine::new(self.linker.jit.isa());
+        let frame = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
+        let (mut emitter, arguments) = Emitter::new(frame, machine, self.layout, &mut self.linker, kernels);
+        body(&mut emitter, &arguments);
+        emitter.finish(config);
+        self.define(id);
+    }
+
+    fn define(&mut self, id: FuncId) {
+        let jit = &mut self.linker.jit;
+        if let Some(listing) = &mut self.listing {
+            listing.clif.push_str(&format!("{}\n", self.context.func.display()));
+            self.context.set_disasm(true);
+        }
+        if let Err(error) = jit.define_function(id, &mut self.context) {
+            panic!("{error:#?}\n{}", self.context.func.display());
+        }
+        if let Some(listing) = &mut self.listing {
+            let name = jit.declarations().get_function_decl(id).linkage_name(id);
+            let code = self.context.compiled_code().and_then(|code| code.vcode.as_deref());
+            listing.asm.push_str(&format!("{name}:\n{}\n", code.unwrap_or_default()));
+        }
+        jit.clear_context(&mut self.context);
+    }
+}
+>>>>>>> f4c1de2 (jit: compile kernels with Cranelift)

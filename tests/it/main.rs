@@ -7,3 +7,6 @@ mod numerics;
 mod random_graphs;
 mod syntax;
 mod tidy;
+
+
+mod jit;
