@@ -65,7 +65,8 @@ const SHARED_SIZE: usize = 1200;
 /// Compiles a module.
 pub fn compile(module: &kernel::Module, target: &Target) -> Program {
     let layout = Layout::new(module);
-    let linker = Linker { jit: JITModule::new(jit_builder(target)), tiles: BTreeMap::new(), references: BTreeMap::new() };
+    let linker =
+        Linker { jit: JITModule::new(jit_builder(target)), tiles: BTreeMap::new(), references: BTreeMap::new() };
     let mut compiler = Compiler {
         module,
         layout: &layout,
@@ -260,7 +261,13 @@ impl Compiler<'_> {
         id
     }
 
-    fn function(&mut self, id: FuncId, parameters: usize, kernels: &[Kernel], body: impl FnOnce(&mut Emitter, &[Value])) {
+    fn function(
+        &mut self,
+        id: FuncId,
+        parameters: usize,
+        kernels: &[Kernel],
+        body: impl FnOnce(&mut Emitter, &[Value]),
+    ) {
         self.context.func.signature = self.linker.signature(parameters);
         self.linker.references.clear();
         let config = self.linker.jit.target_config();

@@ -6,9 +6,9 @@
 
 #![allow(unsafe_code, reason = "compiled code is called and its memory is handled here, and nowhere else")]
 
+use super::Listing;
 use super::clif::{Layout, TABLE_ARENA, TABLE_CONSTANTS, TABLE_EXTERNALS};
 use super::threads::Pool;
-use super::Listing;
 use crate::graph::DType;
 use crate::kernel::{self, Storage};
 use cranelift_jit::JITModule;

@@ -344,7 +344,8 @@ fn weight(insts: &[Inst]) -> usize {
         Inst::F32 { .. } | Inst::I32 { .. } => 0,
         Inst::Uniform { .. } => 80,
         Inst::Loop { extent, unroll, block, .. } => {
-            4 + weight(&block.insts) * if extent <= unroll { *extent } else { (*unroll).max(1) + extent % unroll.max(&1) }
+            4 + weight(&block.insts)
+                * if extent <= unroll { *extent } else { (*unroll).max(1) + extent % unroll.max(&1) }
         }
         Inst::Index { .. }
         | Inst::Load { .. }

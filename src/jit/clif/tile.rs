@@ -3,8 +3,8 @@
 //! A small tile is written out where it stands. Every other shape of a program is one function of three pointers,
 //! called from wherever a tile of that shape stands.
 
-use super::block::ACCESS;
 use super::Emitter;
+use super::block::ACCESS;
 use crate::kernel::Tile;
 use cranelift::codegen::ir::BlockArg;
 use cranelift::prelude::*;
@@ -59,7 +59,11 @@ impl Emitter<'_, '_> {
 }
 
 /// The function of a tile: pointers to a\[0, 0\], b\[0, 0\] and c\[0, 0\].
-pub(in crate::jit) fn emit_tile_function(mut builder: FunctionBuilder, key: &TileKey, config: isa::TargetFrontendConfig) {
+pub(in crate::jit) fn emit_tile_function(
+    mut builder: FunctionBuilder,
+    key: &TileKey,
+    config: isa::TargetFrontendConfig,
+) {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
@@ -107,9 +111,8 @@ pub(in crate::jit) fn emit_tile_function(mut builder: FunctionBuilder, key: &Til
 /// Adds the products of one k, `k` behind what the pointers show, to the sums (none: zero).
 fn products(builder: &mut FunctionBuilder, key: &TileKey, a: Value, b: Value, k: usize, sums: &mut [Option<Value>]) {
     let vectors = key.cols / 4;
-    let b: Vec<Value> = (0..vectors)
-        .map(|vector| load(builder, types::F32X4, b, k * key.b_stride + 4 * vector))
-        .collect();
+    let b: Vec<Value> =
+        (0..vectors).map(|vector| load(builder, types::F32X4, b, k * key.b_stride + 4 * vector)).collect();
     for row in 0..key.rows {
         let a = load(builder, types::F32, a, row * key.a_strides.0 + k * key.a_strides.1);
         let a = builder.ins().splat(types::F32X4, a);

@@ -236,7 +236,8 @@ fn three_operands() {
 #[test]
 fn places() {
     for (rows, cols) in [(1, 1), (3, 5), (4, 4), (6, 17), (2, 33)] {
-        for (steps, unroll) in [([1, 0], false), ([0, 1], true), ([2, 3], false), ([cols, 1], false), ([1, rows], true)] {
+        for (steps, unroll) in [([1, 0], false), ([0, 1], true), ([2, 3], false), ([cols, 1], false), ([1, rows], true)]
+        {
             let mut w = Writer::new();
             let [i, j] = [w.var(), w.var()];
             let len = rows * steps[0] + cols * steps[1] + 1;
@@ -256,7 +257,10 @@ fn places() {
             let column_major = [(j, rows as i64), (i, 1)];
             insts.push(Inst::Store { place: at(n, &row_major, 0), value: index });
             insts.push(Inst::Store { place: at(y, &column_major, 0), value });
-            insts.push(Inst::Store { place: at(z, &[(i, -(cols as i64)), (j, -1)], (rows * cols) as i64 - 1), value: sum });
+            insts.push(Inst::Store {
+                place: at(z, &[(i, -(cols as i64)), (j, -1)], (rows * cols) as i64 - 1),
+                value: sum,
+            });
             let map = Stmt::Map { var: j, extent: cols, block: Block { insts } };
             agree(&w.finish(vec![Stmt::For { var: i, extent: rows, unroll, body: vec![map] }]));
         }
@@ -324,7 +328,8 @@ fn folds() {
                 let [i, row] = [w.var(), w.var()];
                 let [x, y] = [0; 2].map(|_| w.external(dtype, 2 * extent * step as usize + 1));
                 let mut insts = Vec::new();
-                let mut value = w.load(&mut insts, at(x, &[(row, extent as i64), (i, step)], 1).within(2 * extent * step as usize));
+                let mut value =
+                    w.load(&mut insts, at(x, &[(row, extent as i64), (i, step)], 1).within(2 * extent * step as usize));
                 w.load(&mut insts, at(y, &[(i, step)], 0));
                 if work {
                     let lane = w.kernel.regs[value.0 as usize];
@@ -469,7 +474,8 @@ fn uniforms() {
             let y = w.external(DType::F32, 3 * extent.max(1));
             let [s0, s1, now] = [Lane::I32; 3].map(|lane| w.reg(lane));
             let dst = w.reg(Lane::F32);
-            let terms: Vec<(Var, i64)> = [(row, extent as i64), (i, step)].into_iter().filter(|term| term.1 != 0).collect();
+            let terms: Vec<(Var, i64)> =
+                [(row, extent as i64), (i, step)].into_iter().filter(|term| term.1 != 0).collect();
             let insts = vec![
                 Inst::I32 { dst: s0, value: -77 },
                 Inst::I32 { dst: s1, value: 123_456_789 },
