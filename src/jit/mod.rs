@@ -1,10 +1,4 @@
 //! Kernels to machine code.
-<<<<<<< HEAD
-
-mod math;
-
-pub use math::expand;
-=======
 //!
 //! In: a [`kernel::Module`]. Out: a [`Program`]: one function that runs the kernels in order, in memory of its own. Small
 //! kernels are written into the step function itself or share a function; a kernel that is cut into shards and has
@@ -12,9 +6,11 @@ pub use math::expand;
 //! type leaves this folder.
 
 mod clif;
+mod math;
 mod program;
 mod threads;
 
+pub use math::expand;
 pub use program::{Buffer, Program, Workspace};
 pub use threads::Pool;
 
@@ -68,14 +64,15 @@ pub fn compile(module: &kernel::Module, target: &Target) -> Program {
     let linker =
         Linker { jit: JITModule::new(jit_builder(target)), tiles: BTreeMap::new(), references: BTreeMap::new() };
     let mut compiler = Compiler {
-        module,
         layout: &layout,
         linker,
         context: Context::new(),
         builder: FunctionBuilderContext::new(),
         listing: target.listing.then(Listing::default),
     };
-    let step = compiler.program();
+    let mut kernels = module.kernels.clone();
+    kernels.iter_mut().for_each(expand);
+    let step = compiler.program(&kernels);
     let Compiler { linker, listing, .. } = compiler;
     Program::new(linker.jit, step, module, layout, listing)
 }
@@ -189,7 +186,6 @@ fn units(kernels: &[Kernel]) -> Vec<Unit<'_>> {
 
 /// What compiling goes through for one function after the other.
 struct Compiler<'m> {
-    module: &'m kernel::Module,
     layout: &'m Layout,
     linker: Linker,
     context: Context,
@@ -199,8 +195,8 @@ struct Compiler<'m> {
 
 impl Compiler<'_> {
     /// Compiles all functions; gives the step function.
-    fn program(&mut self) -> FuncId {
-        let units = units(&self.module.kernels);
+    fn program(&mut self, kernels: &[Kernel]) -> FuncId {
+        let units = units(kernels);
         let functions: Vec<Option<FuncId>> = units
             .iter()
             .map(|unit| match unit {
@@ -296,4 +292,3 @@ impl Compiler<'_> {
         jit.clear_context(&mut self.context);
     }
 }
->>>>>>> f4c1de2 (jit: compile kernels with Cranelift)

@@ -3,10 +3,8 @@
 mod edits;
 mod grad;
 mod graph;
+mod jit;
 mod numerics;
 mod random_graphs;
 mod syntax;
 mod tidy;
-
-
-mod jit;

@@ -232,6 +232,25 @@ fn three_operands() {
     }
 }
 
+/// The functions of `numerics`, next to one another and on one lane.
+#[test]
+fn functions() {
+    use nnc::graph::Unary::*;
+    for function in [Exp, Log, Log1p, Sin, Cos, Tanh, Erf, Sigmoid, Softplus, Sign] {
+        for extent in [1, 4, 7, 33] {
+            let mut w = Writer::new();
+            let i = w.var();
+            let [x, y] = [0; 2].map(|_| w.external(DType::F32, extent));
+            let mut insts = Vec::new();
+            let value = w.load(&mut insts, at(x, &[(i, 1)], 0));
+            let dst = w.reg(Lane::F32);
+            insts.push(Inst::Math { dst, op: MathOp::Unary(function), operands: vec![value] });
+            insts.push(Inst::Store { place: at(y, &[(i, 1)], 0), value: dst });
+            agree(&w.finish(vec![Stmt::Map { var: i, extent, block: Block { insts } }]));
+        }
+    }
+}
+
 /// Transposed, repeated and reversed copies, constants and indices: every kind of stride, under loops.
 #[test]
 fn places() {

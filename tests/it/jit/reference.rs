@@ -232,7 +232,16 @@ impl Machine<'_> {
                 (*dst, Value::F32(self.reg(*a).f32().mul_add(self.reg(*b).f32(), self.reg(*c).f32())))
             }
             Inst::Select { dst, mask, a, b } => (*dst, self.reg(if self.reg(*mask).mask() { *a } else { *b })),
-            Inst::Math { .. } => panic!("expanded before a backend sees it"),
+            Inst::Math { dst, op, operands } => {
+                let operands: Vec<f32> = operands.iter().map(|reg| self.reg(*reg).f32()).collect();
+                (
+                    *dst,
+                    Value::F32(match op {
+                        MathOp::Unary(function) => nnc::numerics::unary(*function, operands[0]),
+                        MathOp::Pow => nnc::numerics::pow(operands[0], operands[1]),
+                    }),
+                )
+            }
             Inst::Uniform { dst, seed, step, purpose, element } => {
                 let element = self.affine(element) as u32;
                 let seed = seed.map(|word| self.reg(word).i32() as u32);
