@@ -395,6 +395,8 @@ pub struct Data {
     pub split: Vec<(Spanned<String>, f64)>,
     /// Whether rows stay in order when they are split.
     pub ordered: bool,
+    /// The seed of the split and of balancing; 0 where not written. A run's seed does not change them.
+    pub seed: u64,
     /// How classes are balanced.
     pub balance: Option<Spanned<Balance>>,
     /// All of the declaration.
@@ -457,7 +459,7 @@ pub enum ToySet {
     Moons,
     /// Three clouds: `x: [2]`, `label: class(3)`.
     Blobs,
-    /// Two (or three) spirals: `x: [2]`, `label: class(3)`.
+    /// Three spirals: `x: [2]`, `label: class(3)`.
     Spirals,
     /// One circle in another: `x: [2]`, `label: class(2)`.
     Circles,
@@ -465,6 +467,38 @@ pub enum ToySet {
     Digits,
     /// Pieces of noisy sine waves: `x: [32]` and the `y: [1]` that follows.
     Sines,
+}
+
+impl ToySet {
+    /// Every set, in the order of the language's page.
+    pub const ALL: [ToySet; 6] =
+        [ToySet::Moons, ToySet::Blobs, ToySet::Spirals, ToySet::Circles, ToySet::Digits, ToySet::Sines];
+
+    /// Its name as written.
+    pub fn name(self) -> &'static str {
+        match self {
+            ToySet::Moons => "moons",
+            ToySet::Blobs => "blobs",
+            ToySet::Spirals => "spirals",
+            ToySet::Circles => "circles",
+            ToySet::Digits => "digits",
+            ToySet::Sines => "sines",
+        }
+    }
+
+    /// Its columns.
+    pub fn schema(self) -> Schema {
+        let number = |shape: &[usize]| ValueType { element: Element::Number, shape: shape.to_vec() };
+        let class = |count| ValueType { element: Element::Class { count, names: None }, shape: Vec::new() };
+        let columns = match self {
+            ToySet::Moons | ToySet::Circles => [("x", number(&[2])), ("label", class(2))],
+            ToySet::Blobs | ToySet::Spirals => [("x", number(&[2])), ("label", class(3))],
+            ToySet::Digits => [("image", number(&[16, 16])), ("label", class(10))],
+            ToySet::Sines => [("x", number(&[32])), ("y", number(&[1]))],
+        };
+        let column = |(name, ty): (&str, ValueType)| SchemaColumn { name: Some(name.to_string()), ty: Some(ty) };
+        Schema { columns: columns.into_iter().map(column).collect(), rows: None }
+    }
 }
 
 /// What columns a source has, as far as is known before it is read.

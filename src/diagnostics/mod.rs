@@ -6,10 +6,13 @@
 
 pub mod data;
 pub mod names;
+mod nearest;
 pub mod render;
 pub mod shapes;
 pub mod syntax;
 pub mod training;
+
+pub use nearest::nearest;
 
 use crate::source::Span;
 

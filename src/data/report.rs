@@ -1,0 +1,108 @@
+//! From findings to diagnostics: the offending line, where the file has lines, and the use of the column.
+
+use super::columns::{ClassProblem, ColumnBuilder, Finding, Place};
+use super::csv::{Format, Ragged, TextFile};
+use crate::check::hir::{ColumnUse, Element};
+use crate::diagnostics::data::InFile;
+use crate::diagnostics::{Diagnostic, Diagnostics, data as report};
+use crate::source::{Sources, Span, Spanned};
+
+/// A source as diagnostics speak of it.
+#[derive(Clone, Debug)]
+pub(super) enum SourceFile {
+    /// A text file, which has lines to show.
+    Text(TextFile),
+    /// Another, by its name.
+    Other(String),
+}
+
+/// A finding's place in words and, where it has one, in an excerpt.
+struct Shown {
+    excerpt: Option<Span>,
+    place: String,
+    line: usize,
+}
+
+fn show(finding: &Finding, files: &[SourceFile], sources: &mut Sources) -> Shown {
+    match finding.place {
+        Place::Text { source, byte, column } => {
+            if let Some(SourceFile::Text(file)) = files.get(source) {
+                let excerpt = file.excerpt(sources, byte, column);
+                let place = format!("{}, line {}, {}", file.name, excerpt.line, file.column_name(column));
+                return Shown { excerpt: Some(excerpt.span), place, line: excerpt.line };
+            }
+        }
+        Place::Row { source, row } => {
+            if let Some(SourceFile::Other(name)) = files.get(source) {
+                return Shown { excerpt: None, place: format!("{name}, row {row}"), line: 0 };
+            }
+        }
+        Place::Program => {}
+    }
+    Shown { excerpt: None, place: String::from("the value to fill with"), line: 0 }
+}
+
+/// Reports what does not fit in the columns; whether there was anything.
+pub(super) fn findings(
+    builders: &[ColumnBuilder<'_>],
+    files: &[SourceFile],
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let mut any = false;
+    for builder in builders {
+        if let Some(finding) = &builder.unfilled {
+            let shown = show(finding, files, sources);
+            let value = InFile { excerpt: shown.excerpt, place: &shown.place, count: finding.count };
+            diagnostics.push(report::missing_value(value, &finding.text, builder.spec.span));
+            any = true;
+        }
+        if let Some(finding) = &builder.not_numbers {
+            let shown = show(finding, files, sources);
+            let value = InFile { excerpt: shown.excerpt, place: &shown.place, count: finding.count };
+            diagnostics.push(report::not_a_number(value, &finding.text, builder.spec.span, shown.line == 1));
+            any = true;
+        }
+    }
+    any
+}
+
+/// The diagnostic for texts that do not become categories.
+pub(super) fn class_problem(problem: ClassProblem, spec: &ColumnUse, files: &[SourceFile], sources: &mut Sources) -> Diagnostic {
+    let Element::Class { count, names } = &spec.ty.element else { unreachable!("categories have a class") };
+    match problem {
+        ClassProblem::Outside(finding) => {
+            let shown = show(&finding, files, sources);
+            let value = InFile { excerpt: shown.excerpt, place: &shown.place, count: finding.count };
+            report::label_out_of_range(value, &finding.text, spec.span, *count, names.as_deref())
+        }
+        ClassProblem::TooMany(finding, found) => {
+            let shown = show(&finding, files, sources);
+            let value = InFile { excerpt: shown.excerpt, place: &shown.place, count: finding.count };
+            report::too_many_classes(value, &finding.text, spec.span, *count, &found)
+        }
+    }
+}
+
+/// The diagnostic for rows of another length.
+pub(super) fn ragged(file: &TextFile, ragged: &Ragged, path: Span, sources: &mut Sources) -> Diagnostic {
+    let excerpt = file.excerpt_row(sources, ragged.byte);
+    let place = format!("{}, line {}", file.name, excerpt.line);
+    let value = InFile { excerpt: Some(excerpt.span), place: &place, count: ragged.count };
+    report::ragged_row(value, path, ragged.values, ragged.width, ragged.lines)
+}
+
+/// A warning where the row taken for a header holds mostly numbers.
+pub(super) fn suspicious_header(file: &TextFile, format: Format<'_>, path: &Spanned<String>, sources: &mut Sources) -> Option<Diagnostic> {
+    if !format.header {
+        return None;
+    }
+    let schema = file.schema(path, format).ok()?;
+    let is_number = |name: &Option<String>| name.as_ref().is_some_and(|name| name.parse::<f64>().is_ok());
+    let numbers = schema.columns.iter().filter(|column| is_number(&column.name)).count();
+    if 2 * numbers <= schema.columns.len() {
+        return None;
+    }
+    let row = file.excerpt_row(sources, file.first_byte());
+    Some(report::header_is_data(path.span, row.span, &file.name))
+}
