@@ -9,7 +9,13 @@ use crate::check::hir::{Balance, BalanceKind};
 /// Balances the training rows of `split` by a field; gives a weight for each of all `rows` where that is the way.
 ///
 /// Weights are 1 on the average over the training rows, and 1 for every other row.
-pub(super) fn balance(balance: &Balance, field: &Column, rows: usize, seed: u64, split: &mut Split) -> Option<Vec<f32>> {
+pub(super) fn balance(
+    balance: &Balance,
+    field: &Column,
+    rows: usize,
+    seed: u64,
+    split: &mut Split,
+) -> Option<Vec<f32>> {
     let classes = classes(balance, field, &split.train);
     let mut members: Vec<Vec<u32>> = Vec::new();
     for (&row, &class) in split.train.iter().zip(&classes) {

@@ -342,7 +342,13 @@ fn whole(text: &str) -> Option<i64> {
 }
 
 /// Puts the mean, median or most frequent value of a column's training rows into its gaps.
-fn fill_numbers(numbers: &mut [f32], missing: &[usize], row_len: usize, train: &[u32], fill: Option<&Fill>) -> Option<()> {
+fn fill_numbers(
+    numbers: &mut [f32],
+    missing: &[usize],
+    row_len: usize,
+    train: &[u32],
+    fill: Option<&Fill>,
+) -> Option<()> {
     let gaps: HashSet<usize> = missing.iter().copied().collect();
     let mut values: HashMap<usize, f32> = HashMap::new();
     for &at in missing {
@@ -425,7 +431,8 @@ pub(super) fn select(spec: &ColumnUse, schema: &Schema, source: &str) -> Result<
         ColumnSelector::Indices(indices) => indices.iter().map(by_index).collect(),
         ColumnSelector::Names(names) => names.iter().map(by_name).collect(),
         ColumnSelector::Pattern(pattern) => {
-            let fits = |at: &usize| schema.columns[*at].name.as_deref().is_some_and(|name| matches_pattern(pattern, name));
+            let fits =
+                |at: &usize| schema.columns[*at].name.as_deref().is_some_and(|name| matches_pattern(pattern, name));
             let found: Vec<usize> = (0..schema.columns.len()).filter(fits).collect();
             let wanted = spec.ty.shape.first().copied().unwrap_or(1);
             if found.is_empty() {

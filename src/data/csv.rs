@@ -148,7 +148,8 @@ impl TextFile {
         }
         let missing: Vec<&[u8]> = format.missing.iter().map(|text| text.as_bytes()).collect();
         let is_missing = |text: &[u8]| text.is_empty() || missing.contains(&text);
-        let dropping: Vec<usize> = (0..builders.len()).filter(|&at| builders[at].spec.fill == Some(Fill::Drop)).collect();
+        let dropping: Vec<usize> =
+            (0..builders.len()).filter(|&at| builders[at].spec.fill == Some(Fill::Drop)).collect();
 
         let mut reader = self.reader();
         let mut record = csv::ByteRecord::new();
@@ -233,8 +234,7 @@ impl TextFile {
         if end > byte && self.bytes[end - 1] == b'\r' { end - 1 } else { end }
     }
 
-    /// Puts the line of a value among the sources, shortened where it is long; the value's place in it, its line and its
-    /// column (both from 1).
+    /// Puts the line of a value among the sources, shortened where it is long.
     pub(super) fn excerpt(&self, sources: &mut Sources, byte: usize, column: usize) -> Excerpt {
         let value = self.value_at(byte, column);
         self.excerpt_of(sources, value)
@@ -248,7 +248,8 @@ impl TextFile {
     }
 
     fn excerpt_of(&self, sources: &mut Sources, value: Range<usize>) -> Excerpt {
-        let line_start = self.bytes[..value.start].iter().rposition(|&byte| byte == b'\n').map_or(self.start, |at| at + 1);
+        let line_start =
+            self.bytes[..value.start].iter().rposition(|&byte| byte == b'\n').map_or(self.start, |at| at + 1);
         let line_end = self.line_end(value.start);
         let line = 1 + self.bytes[..line_start].iter().filter(|&&byte| byte == b'\n').count();
         let value = value.start..value.end.min(line_end).max(value.start);
@@ -265,7 +266,7 @@ impl TextFile {
             text += " …";
         }
         let file = sources.add_excerpt(self.name.clone(), text, line);
-        Excerpt { span: Span::new(file, start, end), line, column: value.start - line_start + 1 }
+        Excerpt { span: Span::new(file, start, end), line }
     }
 }
 
@@ -279,8 +280,6 @@ pub(super) struct Excerpt {
     pub(super) span: Span,
     /// Its line, from 1.
     pub(super) line: usize,
-    /// Its column in bytes, from 1.
-    pub(super) column: usize,
 }
 
 /// Rows whose length is not that of the first.

@@ -73,16 +73,16 @@ impl<'a> Fields<'a> {
     }
 
     fn is_ready(&self, body: &Body) -> bool {
-        let computed = |name: &str| self.data.fields.iter().zip(&self.done).any(|(field, done)| field.name.value == name && done.is_some());
+        let computed = |name: &str| {
+            self.data.fields.iter().zip(&self.done).any(|(field, done)| field.name.value == name && done.is_some())
+        };
         body.inputs.iter().filter(|input| input.binding == Binding::Field).all(|input| computed(&input.name))
     }
 
     fn field(&mut self, number: usize) -> Result<Column, Diagnostic> {
         let data = self.data;
         let field = &data.fields[number];
-        let Some(&(_, output)) = field.body.outputs.first() else {
-            unreachable!("a field's body has one output")
-        };
+        let Some(&(_, output)) = field.body.outputs.first() else { unreachable!("a field's body has one output") };
         let mut body = field.body.clone();
         // Values that stand for columns and for results of transforms, as inputs of the body.
         let mut local: Vec<Column> = Vec::new();
@@ -123,12 +123,20 @@ impl<'a> Fields<'a> {
     }
 
     fn learned(&self, field: &DataField, index: usize, fit: impl FnOnce() -> Learned) -> Learned {
-        let given = self.given.and_then(|given| given.iter().find(|one| one.field == field.name.value && one.index == index));
+        let given =
+            self.given.and_then(|given| given.iter().find(|one| one.field == field.name.value && one.index == index));
         given.map_or_else(fit, |one| one.learned.clone())
     }
 
     /// One value of a body in which no column or transform is left before it.
-    fn value(&mut self, number: usize, field: &DataField, body: &Body, id: ValueId, local: &[Column]) -> Result<Column, Diagnostic> {
+    fn value(
+        &mut self,
+        number: usize,
+        field: &DataField,
+        body: &Body,
+        id: ValueId,
+        local: &[Column],
+    ) -> Result<Column, Diagnostic> {
         let ty = body[id].ty.clone();
         let name = field.name.value.clone();
         if let HirOp::Input(input) = body[id].op {
@@ -195,9 +203,11 @@ impl<'a> Fields<'a> {
             }),
             HirOp::Input(number) => {
                 let name = &field.body.inputs[*number].name;
-                self.done.iter().flatten().find(|column| column.name == *name).and_then(|column| match &column.ty.element {
-                    Element::Class { names, .. } => names.clone(),
-                    Element::Number | Element::Truth => None,
+                self.done.iter().flatten().find(|column| column.name == *name).and_then(|column| {
+                    match &column.ty.element {
+                        Element::Class { names, .. } => names.clone(),
+                        Element::Number | Element::Truth => None,
+                    }
                 })
             }
             _ => None,
@@ -257,7 +267,9 @@ fn reduced(body: &Body, output: ValueId) -> Body {
 fn check_finite(field: &DataField, column: &Column) -> Result<(), Diagnostic> {
     let Storage::F32(values) = &column.values else { return Ok(()) };
     // The sum of zeros and what is not finite is not finite: one pass without branches.
-    let probe = values.chunks(1 << 12).all(|chunk| chunk.iter().map(|value| value * 0.0).fold(0.0, |all, one| all + one) == 0.0);
+    let probe = values
+        .chunks(1 << 12)
+        .all(|chunk| chunk.iter().map(|value| value * 0.0).fold(0.0, |all, one| all + one) == 0.0);
     if probe {
         return Ok(());
     }

@@ -86,8 +86,10 @@ fn header(path: &Spanned<String>, name: &str, bytes: &[u8]) -> Result<Header, Di
     if bytes.len() < length {
         return Err(report::idx_truncated(path, name, length as u128, bytes.len()));
     }
-    let extents: Vec<usize> =
-        bytes[4..length].chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]) as usize).collect();
+    let extents: Vec<usize> = bytes[4..length]
+        .chunks_exact(4)
+        .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]) as usize)
+        .collect();
     let total = extents.iter().try_fold(element.size(), |product, &extent| product.checked_mul(extent));
     if total.and_then(|total| total.checked_add(length)).is_none() {
         return Err(report::not_idx(path, name, &format!("its extents {extents:?} are more than fit into memory")));
@@ -109,7 +111,10 @@ fn column(name: &str, header: &Header) -> SchemaColumn {
 }
 
 /// The columns by the headers of the files; `None` where one is not there.
-pub(super) fn schema(files: &[(Spanned<String>, Spanned<String>)], paths: &Paths) -> Option<Result<Schema, Diagnostic>> {
+pub(super) fn schema(
+    files: &[(Spanned<String>, Spanned<String>)],
+    paths: &Paths,
+) -> Option<Result<Schema, Diagnostic>> {
     let mut schema = Schema { columns: Vec::new(), rows: None };
     for (name, path) in files {
         let found = paths.find(&path.value, &others(&path.value))?;
@@ -142,7 +147,9 @@ fn open(path: &Spanned<String>, paths: &Paths) -> Result<IdxFile, Diagnostic> {
     super::memory::require(path.span, header.total() as u128)?;
     let contents = files::unpack(path, contents, header.total() as u64)?;
     match contents.bytes.len().cmp(&header.total()) {
-        std::cmp::Ordering::Less => Err(report::idx_truncated(path, &name, header.total() as u128, contents.bytes.len())),
+        std::cmp::Ordering::Less => {
+            Err(report::idx_truncated(path, &name, header.total() as u128, contents.bytes.len()))
+        }
         std::cmp::Ordering::Greater => Err(report::idx_too_long(path, &name, header.total())),
         std::cmp::Ordering::Equal => Ok(IdxFile { header, bytes: contents.bytes }),
     }
@@ -212,7 +219,8 @@ pub(super) fn read(
         match &columns[..] {
             [one] => builder.push_numbers(one, number),
             several => {
-                let joined: Vec<f32> = (0..rows).flat_map(|row| several.iter().map(move |column| column[row])).collect();
+                let joined: Vec<f32> =
+                    (0..rows).flat_map(|row| several.iter().map(move |column| column[row])).collect();
                 builder.push_numbers(&joined, number);
             }
         }
@@ -225,9 +233,15 @@ fn numbers(file: &IdxFile) -> Vec<f32> {
     match file.header.element {
         IdxElement::U8 => bytes.iter().map(|&byte| f32::from(byte)).collect(),
         IdxElement::I8 => bytes.iter().map(|&byte| f32::from(byte as i8)).collect(),
-        IdxElement::I16 => bytes.chunks_exact(2).map(|word| f32::from(i16::from_be_bytes([word[0], word[1]]))).collect(),
-        IdxElement::I32 => bytes.chunks_exact(4).map(|word| i32::from_be_bytes([word[0], word[1], word[2], word[3]]) as f32).collect(),
-        IdxElement::F32 => bytes.chunks_exact(4).map(|word| f32::from_be_bytes([word[0], word[1], word[2], word[3]])).collect(),
+        IdxElement::I16 => {
+            bytes.chunks_exact(2).map(|word| f32::from(i16::from_be_bytes([word[0], word[1]]))).collect()
+        }
+        IdxElement::I32 => {
+            bytes.chunks_exact(4).map(|word| i32::from_be_bytes([word[0], word[1], word[2], word[3]]) as f32).collect()
+        }
+        IdxElement::F32 => {
+            bytes.chunks_exact(4).map(|word| f32::from_be_bytes([word[0], word[1], word[2], word[3]])).collect()
+        }
         IdxElement::F64 => {
             let word = |word: &[u8]| word.try_into().map_or(0.0, f64::from_be_bytes);
             bytes.chunks_exact(8).map(|bytes| word(bytes) as f32).collect()

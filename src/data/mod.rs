@@ -82,7 +82,10 @@ impl Dataset {
 
     /// What travels with the weights: a JSON text for each transform (`fit.FIELD.N`) and each list of class names (`classes.FIELD`).
     pub fn metadata(&self) -> Vec<(String, String)> {
-        let transforms = self.fitted.iter().map(|one| (format!("fit.{}.{}", one.field, one.index), one.learned.to_json().to_string()));
+        let transforms = self
+            .fitted
+            .iter()
+            .map(|one| (format!("fit.{}.{}", one.field, one.index), one.learned.to_json().to_string()));
         let classes = self.fields.iter().filter_map(|column| match &column.ty.element {
             Element::Class { names: Some(names), .. } => {
                 Some((format!("classes.{}", column.name), serde_json::json!(names).to_string()))

@@ -68,7 +68,12 @@ pub(super) fn findings(
 }
 
 /// The diagnostic for texts that do not become categories.
-pub(super) fn class_problem(problem: ClassProblem, spec: &ColumnUse, files: &[SourceFile], sources: &mut Sources) -> Diagnostic {
+pub(super) fn class_problem(
+    problem: ClassProblem,
+    spec: &ColumnUse,
+    files: &[SourceFile],
+    sources: &mut Sources,
+) -> Diagnostic {
     let Element::Class { count, names } = &spec.ty.element else { unreachable!("categories have a class") };
     match problem {
         ClassProblem::Outside(finding) => {
@@ -93,7 +98,12 @@ pub(super) fn ragged(file: &TextFile, ragged: &Ragged, path: Span, sources: &mut
 }
 
 /// A warning where the row taken for a header holds mostly numbers.
-pub(super) fn suspicious_header(file: &TextFile, format: Format<'_>, path: &Spanned<String>, sources: &mut Sources) -> Option<Diagnostic> {
+pub(super) fn suspicious_header(
+    file: &TextFile,
+    format: Format<'_>,
+    path: &Spanned<String>,
+    sources: &mut Sources,
+) -> Option<Diagnostic> {
     if !format.header {
         return None;
     }

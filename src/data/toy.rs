@@ -117,7 +117,8 @@ pub(super) fn read(
         match columns[..] {
             [one] => builder.push_numbers(&made[one], number),
             _ => {
-                let joined: Vec<f32> = (0..rows).flat_map(|row| columns.iter().map(|&at| made[at][row]).collect::<Vec<_>>()).collect();
+                let joined: Vec<f32> =
+                    (0..rows).flat_map(|row| columns.iter().map(|&at| made[at][row]).collect::<Vec<_>>()).collect();
                 builder.push_numbers(&joined, number);
             }
         }

@@ -53,12 +53,8 @@ pub struct FittedTransform {
 /// Learns from the rows `train`.
 pub(super) fn fit(kind: &Fitted, value: &Column, train: &[u32]) -> Learned {
     match (kind, &value.values) {
-        (Fitted::Standardize, Storage::F32(values)) => {
-            standardize(values, value.row_len, train)
-        }
-        (Fitted::MinMax, Storage::F32(values)) => {
-            minmax(values, value.row_len, train)
-        }
+        (Fitted::Standardize, Storage::F32(values)) => standardize(values, value.row_len, train),
+        (Fitted::MinMax, Storage::F32(values)) => minmax(values, value.row_len, train),
         (Fitted::Frequency { bins }, Storage::F32(values)) => {
             let (low, high) = extremes(values, value.row_len, train);
             let (low, high) = (low[0], high[0]);
@@ -97,7 +93,9 @@ pub(super) fn apply(learned: &Learned, value: &mut Column) {
             value.ty.element = Element::Number;
         }
         (Learned::Standardize { .. } | Learned::MinMax { .. } | Learned::BinFrequency { .. }, Storage::I32(_))
-        | (Learned::Frequency { .. }, Storage::F32(_)) => unreachable!("a transform is applied to what it learned from"),
+        | (Learned::Frequency { .. }, Storage::F32(_)) => {
+            unreachable!("a transform is applied to what it learned from")
+        }
     }
 }
 
@@ -176,7 +174,9 @@ impl Learned {
     /// As JSON, for the metadata of the weights; every f32 is kept to the bit.
     pub fn to_json(&self) -> Value {
         match self {
-            Learned::Standardize { mean, deviation } => json!({"kind": "standardize", "mean": mean, "deviation": deviation}),
+            Learned::Standardize { mean, deviation } => {
+                json!({"kind": "standardize", "mean": mean, "deviation": deviation})
+            }
             Learned::MinMax { low, span } => json!({"kind": "minmax", "low": low, "span": span}),
             Learned::Frequency { shares } => json!({"kind": "frequency", "shares": shares}),
             Learned::BinFrequency { low, width, shares } => {
@@ -195,7 +195,9 @@ impl Learned {
             "standardize" => Learned::Standardize { mean: list("mean")?, deviation: list("deviation")? },
             "minmax" => Learned::MinMax { low: list("low")?, span: list("span")? },
             "frequency" => Learned::Frequency { shares: list("shares")? },
-            "bin_frequency" => Learned::BinFrequency { low: number("low")?, width: number("width")?, shares: list("shares")? },
+            "bin_frequency" => {
+                Learned::BinFrequency { low: number("low")?, width: number("width")?, shares: list("shares")? }
+            }
             _ => return None,
         })
     }

@@ -23,7 +23,7 @@ pub struct InFile<'a> {
     /// The value in the excerpt; `None` where the file has no lines.
     pub excerpt: Option<Span>,
     /// `adult.csv, line 5, column 3`.
-    pub place: &'a dyn Display,
+    pub place: &'a str,
     /// How often the problem occurs.
     pub count: usize,
 }
@@ -116,7 +116,9 @@ pub fn file_is_binary(path: &Spanned<String>, name: &str, kind: Binary) -> Diagn
         Binary::Gzip => ("is packed with gzip", "unpack it first: `gunzip -k FILE`"),
         Binary::Zip => ("is a zip archive or a spreadsheet", "unpack it, or save the sheet as CSV"),
         Binary::Utf16 => ("is text in UTF-16", "save it as UTF-8: `iconv -f UTF-16 -t UTF-8 FILE`"),
-        Binary::Other => ("is no text file: it holds zero bytes", "`csv` reads text; for MNIST's format there is `idx`"),
+        Binary::Other => {
+            ("is no text file: it holds zero bytes", "`csv` reads text; for MNIST's format there is `idx`")
+        }
     };
     Diagnostic::error("file-binary", format!("`{name}` {what}")).at(path.span, "read as text here").help(help)
 }
@@ -131,7 +133,9 @@ pub fn file_not_utf8(path: &Spanned<String>, name: &str, line: usize) -> Diagnos
 /// `data-too-large`: more than the machine can hold.
 pub fn data_too_large(span: Span, bytes: u128, available: u128) -> Diagnostic {
     let message = format!("this data takes {}, and {} are free", size(bytes), size(available));
-    Diagnostic::error("data-too-large", message).at(span, "too large for memory").help("use fewer rows or fewer values in a row")
+    Diagnostic::error("data-too-large", message)
+        .at(span, "too large for memory")
+        .help("use fewer rows or fewer values in a row")
 }
 
 /// `data-too-large`: more rows than are counted.
@@ -167,14 +171,20 @@ pub fn ragged_row(value: InFile<'_>, path: Span, values: usize, width: usize, jo
     let help = if joined_lines > 1 {
         format!("a quote that opens in this row closes {} later: is one missing?", plural(joined_lines - 1, "line"))
     } else {
-        String::from("a value that holds the separator stands in double quotes; another separator is given as `separator = \";\"`")
+        String::from(
+            "a value that holds the separator stands in double quotes; another separator is given as `separator = \";\"`",
+        )
     };
     value.report("ragged-row", what, label, path, String::from("in this file")).help(help)
 }
 
 /// `missing-value`: a gap in a column whose use says nothing of gaps.
 pub fn missing_value(value: InFile<'_>, text: &str, used: Span) -> Diagnostic {
-    let label = if text.is_empty() { String::from("nothing stands here") } else { format!("`{text}` stands for a missing value") };
+    let label = if text.is_empty() {
+        String::from("nothing stands here")
+    } else {
+        format!("`{text}` stands for a missing value")
+    };
     value
         .report("missing-value", String::from("a value is missing"), &label, used, String::from("every row needs a value here"))
         .help("say what becomes of gaps: `column(…, fill = mean)`, `median`, `most_frequent`, a value, or `drop` to leave the row out")
@@ -190,27 +200,39 @@ pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool)
     } else if text.matches(',').count() == 1 && text.replace(',', ".").parse::<f64>().is_ok() {
         String::from("numbers are written with a decimal point")
     } else {
-        format!("if it stands for a missing value, add `missing = {text:?}` to the source and a `fill` to the column; for categories give the field a `class(…)` type")
+        format!(
+            "if it stands for a missing value, add `missing = {text:?}` to the source and a `fill` to the column; for categories give the field a `class(…)` type"
+        )
     };
     let what = if too_large { format!("`{text}` is too large") } else { format!("`{text}` is not a number") };
     value.report("not-a-number", what, "a number belongs here", used, String::from("read as a number here")).help(help)
 }
 
 /// `label-out-of-range`: a value that is none of the classes of its field.
-pub fn label_out_of_range(value: InFile<'_>, text: &str, used: Span, classes: usize, names: Option<&[String]>) -> Diagnostic {
+pub fn label_out_of_range(
+    value: InFile<'_>,
+    text: &str,
+    used: Span,
+    classes: usize,
+    names: Option<&[String]>,
+) -> Diagnostic {
     let (why, help) = match names {
         Some(names) => {
             let near = super::nearest(text, names.iter().map(String::as_str));
             let why = format!("the classes are {}", some(names));
             let help = match near {
-                Some(near) => format!("did you mean `{near}`? `strip = \"…\"` removes what clings to a value, `missing = {text:?}` takes it as a gap"),
+                Some(near) => format!(
+                    "did you mean `{near}`? `strip = \"…\"` removes what clings to a value, `missing = {text:?}` takes it as a gap"
+                ),
                 None => format!("add it to the classes, or take it as a gap with `missing = {text:?}` and a `fill`"),
             };
             (why, help)
         }
         None => {
             let last = classes.saturating_sub(1);
-            let help = format!("numbers are classes as they are, from 0; where they begin elsewhere, name them: `class(\"{text}\", …)`");
+            let help = format!(
+                "numbers are classes as they are, from 0; where they begin elsewhere, name them: `class(\"{text}\", …)`"
+            );
             (format!("the {classes} classes are the numbers 0 to {last}"), help)
         }
     };
@@ -221,9 +243,20 @@ pub fn label_out_of_range(value: InFile<'_>, text: &str, used: Span, classes: us
 /// `too-many-classes`: more different texts than classes.
 pub fn too_many_classes(value: InFile<'_>, text: &str, used: Span, classes: usize, found: &[String]) -> Diagnostic {
     let what = format!("{} different texts for {}", found.len(), plural(classes, "class").replace("classs", "classes"));
-    let help = format!("found {}; write `class({})`, or take one as a gap with `missing = …` and a `fill`", some(found), found.len());
+    let help = format!(
+        "found {}; write `class({})`, or take one as a gap with `missing = …` and a `fill`",
+        some(found),
+        found.len()
+    );
     let once = InFile { count: 1, ..value };
-    once.report("too-many-classes", what, &format!("`{text}` is one too many"), used, format!("{classes} were asked for")).help(help)
+    once.report(
+        "too-many-classes",
+        what,
+        &format!("`{text}` is one too many"),
+        used,
+        format!("{classes} were asked for"),
+    )
+    .help(help)
 }
 
 /// `unknown-column`: a name that is none of the source's columns.
@@ -231,7 +264,9 @@ pub fn unknown_column(used: Span, name: &str, columns: &[&str], source: &str) ->
     let message = format!("`{source}` has no column `{name}`");
     let diagnostic = Diagnostic::error("unknown-column", message);
     if columns.is_empty() {
-        return diagnostic.at(used, "no such column").help("the file has no header: take columns by number, `column(0)` is the first");
+        return diagnostic
+            .at(used, "no such column")
+            .help("the file has no header: take columns by number, `column(0)` is the first");
     }
     match super::nearest(name, columns.iter().copied()) {
         Some(near) => diagnostic.at(used, format!("did you mean `{near}`?")),
@@ -264,9 +299,12 @@ pub fn column_shape(used: Span, wanted: &[usize], found: &[usize]) -> Diagnostic
 
 /// `column-shape`: a pattern that fits another number of columns than the field has.
 pub fn pattern_count(used: Span, pattern: &str, wanted: usize, found: usize, source: &str) -> Diagnostic {
-    Diagnostic::error("column-shape", format!("{} of `{source}` fit `{pattern}`, not {wanted}", plural(found, "column")))
-        .at(used, format!("this is [{found}]"))
-        .help(format!("give the field the type [{found}]"))
+    Diagnostic::error(
+        "column-shape",
+        format!("{} of `{source}` fit `{pattern}`, not {wanted}", plural(found, "column")),
+    )
+    .at(used, format!("this is [{found}]"))
+    .help(format!("give the field the type [{found}]"))
 }
 
 /// `not-idx`: a file that is not of MNIST's format.
@@ -292,7 +330,8 @@ pub fn idx_too_long(path: &Spanned<String>, name: &str, wanted: usize) -> Diagno
 
 /// `row-count-mismatch`: two files of one source with different numbers of rows.
 pub fn row_counts_differ(first: &Spanned<String>, other: &Spanned<String>, rows: [usize; 2]) -> Diagnostic {
-    let message = format!("`{}` has {}, `{}` has {}", first.value, plural(rows[0], "row"), other.value, plural(rows[1], "row"));
+    let message =
+        format!("`{}` has {}, `{}` has {}", first.value, plural(rows[0], "row"), other.value, plural(rows[1], "row"));
     Diagnostic::error("row-count-mismatch", message)
         .at(other.span, format!("{} here", plural(rows[1], "row")))
         .and(first.span, format!("{} here", plural(rows[0], "row")))
@@ -308,14 +347,25 @@ pub fn split_sum(span: Span, sum: f64) -> Diagnostic {
 
 /// `split-share`: a share that is no share.
 pub fn split_share(span: Span, share: f64) -> Diagnostic {
-    let diagnostic = Diagnostic::error("split-share", format!("{share} is no share of the rows")).at(span, "from 0% to 100%");
+    let diagnostic =
+        Diagnostic::error("split-share", format!("{share} is no share of the rows")).at(span, "from 0% to 100%");
     let whole = (1.0..=100.0).contains(&share);
-    if whole { diagnostic.help(format!("write `{share}%`")).fix("take it as per cent", super::Edit::replace(span, format!("{share}%"))) } else { diagnostic }
+    if whole {
+        diagnostic
+            .help(format!("write `{share}%`"))
+            .fix("take it as per cent", super::Edit::replace(span, format!("{share}%")))
+    } else {
+        diagnostic
+    }
 }
 
 /// `split-part`: a part that is none, or stands twice.
 pub fn split_part(name: &Spanned<String>, twice: bool) -> Diagnostic {
-    let message = if twice { format!("the part `{}` stands twice", name.value) } else { format!("`{}` is no part of a split", name.value) };
+    let message = if twice {
+        format!("the part `{}` stands twice", name.value)
+    } else {
+        format!("`{}` is no part of a split", name.value)
+    };
     let diagnostic = Diagnostic::error("split-part", message);
     let near = super::nearest(&name.value, ["train", "val", "test"].into_iter());
     match near.filter(|_| !twice) {
