@@ -7,10 +7,12 @@
 //! Shapes follow from the operands, so the body of an optimizer, written for one element, elaborates to a parameter of any
 //! shape. A sum over the batch is [`crate::graph::Op::SumBatch`], the batch's size the sum of 1.
 //!
+//! What a data field reads (columns, statistics) is given to it as inputs by `data`.
+//!
 //! Draws are told apart by purposes: numbers counted up from [`Random::purpose`] in the order of the program.
 
 use super::{Binary, Builder, DType, Graph, NodeId, Op, Reduction, Role, Scalar, TensorType, Unary, batch};
-use crate::check::hir::{Body, Element, Elementwise, Fitted, HirOp, Reduce, Value, ValueType};
+use crate::check::hir::{Body, Element, Elementwise, HirOp, Reduce, Value, ValueType};
 use crate::source::Span;
 
 /// What a body finds around it.
@@ -22,13 +24,6 @@ pub struct Scope<'a> {
     pub params: &'a [NodeId],
     /// The nodes of its states.
     pub states: &'a [NodeId],
-    /// The nodes of the columns of the data's source.
-    pub columns: &'a [NodeId],
-    /// The statistics of each [`HirOp::Fitted`] in order, see [`Fitted`]; one without statistics hands its operand on.
-    ///
-    /// `standardize`: mean and deviation; `minmax`: least and span, of the operand's shape. The frequency of a category: a
-    /// table; of a number: the least, the width of an interval, a table.
-    pub fitted: &'a [Vec<NodeId>],
     /// The values of each [`HirOp::Avg`] in order; one without a value hands its operand on.
     pub averages: &'a [NodeId],
     /// Whether this is training.
@@ -59,8 +54,6 @@ pub struct Elaborated {
     pub next: Vec<Option<NodeId>>,
     /// The operand of each [`HirOp::Avg`] in order.
     pub averages: Vec<NodeId>,
-    /// The operand of each [`HirOp::Fitted`] in order.
-    pub fitted: Vec<NodeId>,
     /// The first purpose not used.
     pub purpose: u32,
 }
@@ -225,16 +218,8 @@ impl Elaboration<'_, '_> {
                 self.result.averages.push(operand);
                 self.scope.averages.get(number).copied().unwrap_or(operand)
             }
-            HirOp::Column(number) => self.scope.columns[*number],
-            HirOp::Fitted(fitted) => {
-                let number = self.result.fitted.len();
-                self.result.fitted.push(x[0]);
-                match self.scope.fitted.get(number) {
-                    Some(statistics) => self.fitted(fitted, &body[value.operands[0]].ty, x[0], &statistics.clone()),
-                    None if matches!(fitted, Fitted::Frequency { .. }) => self.b.convert(x[0], DType::F32),
-                    None => x[0],
-                }
-            }
+            HirOp::Column(_) => return unsupported("a column of the data"),
+            HirOp::Fitted(_) => return unsupported("a fitted transform"),
             HirOp::Scan { .. } => return unsupported("`scan`"),
             HirOp::Conv(_) => return unsupported("`conv`"),
             HirOp::MaxPool(_) => return unsupported("`max_pool`"),
@@ -536,15 +521,14 @@ impl Elaboration<'_, '_> {
         };
         let params = whole(self.scope.params, &mut inner);
         let states = whole(self.scope.states, &mut inner);
-        let columns = whole(self.scope.columns, &mut inner);
         let random = self.scope.random.map(|random| {
             let nodes = whole(&[random.seed, random.step], &mut inner);
             Random { seed: nodes[0], step: nodes[1], purpose: self.result.purpose }
         });
-        let scope = Scope { inputs: &inputs, params: &params, states: &states, columns: &columns, fitted: &[], averages: &[], random, ..self.scope };
+        let scope = Scope { inputs: &inputs, params: &params, states: &states, averages: &[], random, ..self.scope };
         let elaborated = elaborate(region, &mut inner, scope)?;
-        if !elaborated.averages.is_empty() || !elaborated.fitted.is_empty() {
-            return Err(Unsupported { what: "an average or a fitted transform under `each`", span: self.b.origin });
+        if !elaborated.averages.is_empty() {
+            return Err(Unsupported { what: "an average under `each`", span: self.b.origin });
         }
         self.result.purpose = elaborated.purpose;
         for (node, (name, _)) in elaborated.outputs.iter().zip(&region.outputs) {
@@ -553,30 +537,6 @@ impl Elaboration<'_, '_> {
         let graph: Graph = inner.graph;
         let mapped: Vec<bool> = graph.inputs.iter().map(|input| input.role == Role::Data).collect();
         Ok(batch::inline_batched(self.b, &graph, &operands, &mapped, extent))
-    }
-
-    fn fitted(&mut self, fitted: &Fitted, ty: &ValueType, x: NodeId, statistics: &[NodeId]) -> NodeId {
-        match fitted {
-            Fitted::Standardize | Fitted::MinMax => {
-                let distance = self.b.sub(x, statistics[0]);
-                self.b.div(distance, statistics[1])
-            }
-            Fitted::Frequency { bins } => match ty.element {
-                Element::Class { .. } => self.gather(statistics[0], x),
-                Element::Number | Element::Truth => {
-                    let x = self.b.convert(x, DType::F32);
-                    let distance = self.b.sub(x, statistics[0]);
-                    let place = self.b.div(distance, statistics[1]);
-                    let whole = self.b.unary(Unary::Floor, place);
-                    let last = self.b.f32(bins.saturating_sub(1) as f32);
-                    let below = self.b.binary(Binary::Min, whole, last);
-                    let zero = self.b.f32(0.0);
-                    let bin = self.b.binary(Binary::Max, below, zero);
-                    let bin = self.b.convert(bin, DType::I32);
-                    self.gather(statistics[2], bin)
-                }
-            },
-        }
     }
 
     fn converted(&mut self, x: &[NodeId], dtype: DType) -> Vec<NodeId> {

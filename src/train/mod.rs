@@ -1,4 +1,387 @@
 //! A `train` declaration from first step to report.
+//!
+//! In: a [`Run`] of a checked program, its data, an engine. Out: [`Event`]s as it goes on, an [`End`], and a run directory. The
+//! steps themselves are programs ([`program`], [`execute`]); what happens between them is here: the order of the rows, the
+//! rate, validation, early stopping, divergence, interruption.
+//!
+//! The weights that are kept are those of the last epoch, or with early stopping those of the best; where the loss stops being finite,
+//! those of the best epoch before.
 
 pub mod event;
+pub mod execute;
+pub mod metrics;
+pub mod program;
 pub mod report;
+pub mod schedule;
+pub mod step;
+pub mod weights;
+
+mod decision;
+mod memory;
+mod saved;
+
+use crate::check::hir::{Hir, Run};
+use crate::data::{self, Dataset};
+use crate::diagnostics::{Diagnostic, training as problem};
+use crate::graph::elaborate::Unsupported;
+use crate::jit::Buffer;
+use event::{End, EpochEnd, Event, Progress, Start, Status};
+use execute::Engine;
+use metrics::Metrics;
+use program::Programs;
+use schedule::{Moment, Rate};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use step::Session;
+
+/// How a run is carried out.
+pub struct Options<'a> {
+    /// What runs the programs.
+    pub engine: Engine,
+    /// How the start event names the instruction set.
+    pub isa: &'a str,
+    /// The directory that run directories are made in; `None` writes nothing.
+    pub out: Option<&'a Path>,
+    /// The text of `model.nn`.
+    pub source: &'a str,
+    /// Set from outside to end the run after the current step.
+    pub interrupted: &'a AtomicBool,
+    /// When work on this run began.
+    pub begun: Instant,
+    /// The run directory to go on from.
+    pub resume: Option<&'a Path>,
+}
+
+/// Samples in a batch of an evaluation, at least: the fewer calls, the better.
+const EVALUATION_BATCH: usize = 256;
+
+/// How often progress is told of.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// How often a checkpoint is written, at most.
+const CHECKPOINT: Duration = Duration::from_secs(10);
+
+/// Carries out one run.
+pub fn run(
+    hir: &Hir,
+    run: &Run,
+    dataset: &Dataset,
+    options: &Options,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<End, Diagnostic> {
+    let programs = Programs { run, model: &hir.models[run.model], weighted: dataset.weights.is_some() };
+    if dataset.split.train.is_empty() {
+        return Err(problem::no_training_samples(&hir.data[run.data].name.value, run.span));
+    }
+    memory::require(&programs)?;
+    let mut training = Training::new(programs, dataset, options).map_err(unsupported)?;
+    training.resume()?;
+    training.open()?;
+    on_event(Event::Start(training.started()));
+    let status = training.epochs(on_event)?;
+    let end = training.end(status)?;
+    on_event(Event::End(end.clone()));
+    Ok(end)
+}
+
+fn unsupported(found: Unsupported) -> Diagnostic {
+    problem::not_supported(found.what, found.span)
+}
+
+struct Training<'a> {
+    programs: Programs<'a>,
+    dataset: &'a Dataset,
+    options: &'a Options<'a>,
+    session: Session<'a>,
+    metrics: Metrics,
+    rate: Rate,
+    history: Vec<EpochEnd>,
+    /// The params and states of the epoch with the lowest loss, the epoch, the loss.
+    best: Option<Best>,
+    /// Epochs since the monitored loss last fell, and since it fell by what early stopping asks.
+    stalled: usize,
+    patience: usize,
+    /// The lowest loss early stopping has seen.
+    lowest: f64,
+    seconds: f64,
+    out: Option<PathBuf>,
+    saved: Instant,
+}
+
+/// The tensors of the best epoch.
+#[derive(Clone)]
+struct Best {
+    epoch: usize,
+    loss: f64,
+    tensors: Vec<Buffer>,
+}
+
+/// What a pass over the training rows came to.
+struct Pass {
+    loss: f64,
+    lr: f32,
+    samples: usize,
+    seconds: f64,
+    whole: bool,
+}
+
+impl<'a> Training<'a> {
+    fn new(programs: Programs<'a>, dataset: &'a Dataset, options: &'a Options<'a>) -> Result<Training<'a>, Unsupported> {
+        let fields = programs.fields();
+        let columns = fields.iter().map(|field| dataset.field(&field.name).expect("the checker knows the data's fields"));
+        let mut session = Session::new(programs, options.engine.clone(), columns.collect(), dataset.weights.as_deref())?;
+        session.prepare(dataset.split.train.len(), programs.run.batch)?;
+        Ok(Training {
+            programs,
+            dataset,
+            options,
+            session,
+            metrics: Metrics::new(&programs)?,
+            rate: Rate::new(&programs, &options.engine)?,
+            history: Vec::new(),
+            best: None,
+            stalled: 0,
+            patience: 0,
+            lowest: f64::INFINITY,
+            seconds: 0.0,
+            out: None,
+            saved: Instant::now(),
+        })
+    }
+
+    fn started(&self) -> Start {
+        let split = &self.dataset.split;
+        let parts = [("train", split.train.len()), ("val", split.val.len()), ("test", split.test.len())];
+        Start {
+            run: self.programs.run.name.clone(),
+            params: self.programs.params().iter().map(|param| param.shape.iter().product::<usize>()).sum(),
+            compile_ms: self.options.begun.elapsed().as_secs_f64() * 1e3,
+            threads: self.options.engine.threads(),
+            isa: self.options.isa.to_owned(),
+            seed: self.programs.run.seed,
+            samples: parts.iter().filter(|(_, n)| *n > 0).map(|&(name, n)| (name.to_owned(), n)).collect(),
+            epochs: self.programs.run.epochs,
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        self.options.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Trains epoch by epoch.
+    fn epochs(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<Status, Diagnostic> {
+        let run = self.programs.run;
+        while self.history.len() < run.epochs {
+            if run.stop.is_some_and(|stop| self.patience > 0 && self.patience >= stop.patience) {
+                return Ok(Status::StoppedEarly);
+            }
+            let begun = Instant::now();
+            let pass = self.pass(on_event).map_err(unsupported)?;
+            if !pass.loss.is_finite() {
+                self.seconds += begun.elapsed().as_secs_f64();
+                self.end_epoch(&pass, None, Vec::new(), begun, on_event);
+                return Ok(Status::Diverged);
+            }
+            if !pass.whole {
+                self.seconds += begun.elapsed().as_secs_f64();
+                return Ok(Status::Interrupted);
+            }
+            let (val_loss, metrics) = self.validate().map_err(unsupported)?;
+            self.seconds += begun.elapsed().as_secs_f64();
+            if self.interrupted() {
+                return Ok(Status::Interrupted);
+            }
+            self.end_epoch(&pass, val_loss, metrics, begun, on_event);
+            let monitored = val_loss.unwrap_or(pass.loss);
+            if !monitored.is_finite() {
+                return Ok(Status::Diverged);
+            }
+            self.judge(monitored);
+            let moment = self.moment(self.session.step);
+            self.rate.end_epoch(Moment { epoch: self.history.len() - 1, ..moment });
+            if self.saved.elapsed() >= CHECKPOINT {
+                self.checkpoint()?;
+            }
+        }
+        Ok(Status::Finished)
+    }
+
+    /// Where training is at a step.
+    fn moment(&self, step: u64) -> Moment {
+        let run = self.programs.run;
+        let rows = self.dataset.split.train.len();
+        let last = self.history.last();
+        Moment {
+            epoch: self.history.len(),
+            step,
+            epochs: run.epochs,
+            steps_per_epoch: rows.div_ceil(run.batch.min(rows).max(1)),
+            val_loss: last.map_or(f64::INFINITY, |epoch| epoch.val_loss.unwrap_or(epoch.train_loss)),
+            stalled: self.stalled,
+        }
+    }
+
+    /// One pass over the training rows in the order of the epoch.
+    fn pass(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<Pass, Unsupported> {
+        let run = self.programs.run;
+        let epoch = self.history.len() + 1;
+        let mut rows = self.dataset.split.train.clone();
+        data::batch::shuffle(&mut rows, run.seed, epoch as u32);
+        let moment = self.moment(0);
+        let begun = Instant::now();
+        let (mut loss, mut weight, mut samples, mut lr) = (0.0, 0.0, 0, 0.0);
+        let (mut told, mut countdown, mut stride) = (begun, 1_u32, 1_u32);
+        let interrupted = self.options.interrupted;
+        let rate = &mut self.rate;
+        let mut stopped = false;
+        self.session.train(
+            &rows,
+            run.batch,
+            &mut |step| {
+                lr = rate.at(Moment { step, ..moment });
+                lr
+            },
+            &mut |done| {
+                loss += f64::from(done.loss) * done.weight;
+                weight += done.weight;
+                samples += done.samples;
+                countdown -= 1;
+                // The clock is read every few steps only: for a small network reading it takes as long as learning.
+                if countdown == 0 {
+                    let since = told.elapsed();
+                    if since < PROGRESS / 4 {
+                        stride = (stride * 2).min(1 << 16);
+                    } else {
+                        stride = (stride / 2).max(1);
+                    }
+                    countdown = stride;
+                    if since >= PROGRESS {
+                        told = Instant::now();
+                        on_event(Event::Progress(Progress {
+                            run: run.name.clone(),
+                            epoch,
+                            done: samples,
+                            total: rows.len(),
+                            train_loss: loss / weight,
+                            samples_per_s: samples as f64 / begun.elapsed().as_secs_f64(),
+                        }));
+                    }
+                }
+                stopped = interrupted.load(Ordering::Relaxed) && samples < rows.len();
+                done.loss.is_finite() && !stopped
+            },
+        )?;
+        Ok(Pass { loss: loss / weight, lr, samples, seconds: begun.elapsed().as_secs_f64(), whole: !stopped })
+    }
+
+    /// Loss and metrics on the validation split; without one, metrics on the training split.
+    fn validate(&mut self) -> Result<(Option<f64>, Vec<(String, f64)>), Unsupported> {
+        let val = &self.dataset.split.val;
+        if !val.is_empty() {
+            let (loss, metrics) = self.measure(val)?;
+            return Ok((Some(loss), metrics));
+        }
+        if self.programs.run.metrics.is_empty() {
+            return Ok((None, Vec::new()));
+        }
+        Ok((None, self.measure(&self.dataset.split.train)?.1))
+    }
+
+    fn measure(&mut self, rows: &[u32]) -> Result<(f64, Vec<(String, f64)>), Unsupported> {
+        let interrupted = self.options.interrupted;
+        let batch = self.programs.run.batch.max(EVALUATION_BATCH);
+        let sums = self.session.evaluate(rows, batch, &|| interrupted.load(Ordering::Relaxed))?;
+        Ok((sums.loss / sums.weight, self.metrics.values(&sums)))
+    }
+
+    fn end_epoch(
+        &mut self,
+        pass: &Pass,
+        val_loss: Option<f64>,
+        metrics: Vec<(String, f64)>,
+        begun: Instant,
+        on_event: &mut dyn FnMut(Event),
+    ) {
+        let epoch = EpochEnd {
+            run: self.programs.run.name.clone(),
+            epoch: self.history.len() + 1,
+            lr: f64::from(pass.lr),
+            train_loss: pass.loss,
+            val_loss,
+            metrics,
+            seconds: begun.elapsed().as_secs_f64(),
+            samples_per_s: pass.samples as f64 / pass.seconds,
+        };
+        self.history.push(epoch.clone());
+        on_event(Event::Epoch(epoch));
+    }
+
+    /// Whether the loss fell: for the schedule, for early stopping, and which weights are the best.
+    fn judge(&mut self, loss: f64) {
+        if self.best.as_ref().is_none_or(|best| loss < best.loss) {
+            self.stalled = 0;
+            let tensors = &self.session.tensors[..self.session.model_tensors()];
+            let epoch = self.history.len();
+            match &mut self.best {
+                Some(best) => {
+                    (best.epoch, best.loss) = (epoch, loss);
+                    for (kept, tensor) in best.tensors.iter_mut().zip(tensors) {
+                        kept.bits_mut().copy_from_slice(tensor.bits());
+                    }
+                }
+                None => self.best = Some(Best { epoch, loss, tensors: tensors.to_vec() }),
+            }
+        } else {
+            self.stalled += 1;
+        }
+        let least = self.programs.run.stop.map_or(0.0, |stop| stop.min_delta);
+        if loss < self.lowest - least {
+            self.lowest = loss;
+            self.patience = 0;
+        } else {
+            self.patience += 1;
+        }
+    }
+
+    /// Chooses the weights to keep, measures them, writes the run directory.
+    fn end(&mut self, status: Status) -> Result<End, Diagnostic> {
+        if status != Status::Diverged {
+            self.checkpoint()?;
+        }
+        let run = self.programs.run;
+        let mut best_epoch = self.history.len();
+        let restore = run.stop.is_some() || status == Status::Diverged;
+        if let Some(best) = self.best.as_ref().filter(|_| restore) {
+            best_epoch = best.epoch;
+            self.session.tensors[..best.tensors.len()].clone_from_slice(&best.tensors);
+        }
+        let kept = best_epoch.checked_sub(1).and_then(|epoch| self.history.get(epoch));
+        let mut metrics = kept.map_or(Vec::new(), |epoch| epoch.metrics.clone());
+        let val_loss = kept.and_then(|epoch| epoch.val_loss);
+        let mut test_loss = None;
+        let test = &self.dataset.split.test;
+        let measured = matches!(status, Status::Finished | Status::StoppedEarly) && !test.is_empty();
+        if measured {
+            let (loss, values) = self.measure(test).map_err(unsupported)?;
+            if !self.interrupted() {
+                (test_loss, metrics) = (Some(loss), values);
+            }
+        }
+        let decision = decision::map(&mut self.session, self.dataset).map_err(unsupported)?;
+        self.save()?;
+        Ok(End {
+            run: run.name.clone(),
+            status,
+            best_epoch,
+            train_loss: self.history.last().map_or(f64::NAN, |epoch| epoch.train_loss),
+            val_loss,
+            test_loss,
+            metrics,
+            seconds: self.seconds,
+            out: self.out.clone(),
+            history: self.history.clone(),
+            decision,
+        })
+    }
+}

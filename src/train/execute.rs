@@ -1,0 +1,128 @@
+//! A graph made ready to run: as machine code, or by the interpreter, with the same bits.
+//!
+//! In: a [`Graph`]. Out: an [`Executable`] that is called with the same buffers either way: the graph's inputs, then those of its
+//! outputs that update no input.
+
+use crate::graph::eval::{self, Array};
+use crate::graph::{DType, Graph, TensorType};
+use crate::jit::{self, Buffer, Pool, Program, Workspace};
+use crate::kernel::{self, lower};
+use crate::plan;
+use std::sync::Arc;
+
+/// What runs a graph.
+#[derive(Clone)]
+pub enum Engine {
+    /// The reference interpreter.
+    Interp,
+    /// Machine code, on the threads of a pool.
+    Jit(jit::Target, Arc<Pool>),
+}
+
+impl Engine {
+    /// The number of threads it runs on.
+    pub fn threads(&self) -> usize {
+        match self {
+            Engine::Interp => 1,
+            Engine::Jit(_, pool) => pool.threads(),
+        }
+    }
+}
+
+/// A graph that can be run.
+pub struct Executable {
+    /// The type of each external buffer.
+    externals: Vec<TensorType>,
+    kind: Kind,
+}
+
+enum Kind {
+    Interp(Graph),
+    Jit(Program, Workspace),
+}
+
+impl Executable {
+    /// Compiles the graph for the engine.
+    pub fn new(graph: Graph, engine: &Engine) -> Executable {
+        let inputs = graph.inputs.iter().map(|input| input.ty.clone());
+        let fresh = graph.outputs.iter().filter(|output| output.updates.is_none());
+        let externals = inputs.chain(fresh.map(|output| graph[output.node].ty.clone())).collect();
+        let kind = match engine {
+            Engine::Interp => Kind::Interp(graph),
+            Engine::Jit(target, pool) => {
+                let program = jit::compile(&module(&graph), target);
+                let workspace = program.workspace(pool);
+                Kind::Jit(program, workspace)
+            }
+        };
+        Executable { externals, kind }
+    }
+
+    /// Zeroed buffers for the externals of that range.
+    pub fn buffers(&self, range: std::ops::Range<usize>) -> Vec<Buffer> {
+        self.externals[range].iter().map(|ty| Buffer::new(ty.dtype, ty.len())).collect()
+    }
+
+    /// How many externals a call is given.
+    pub fn externals(&self) -> usize {
+        self.externals.len()
+    }
+
+    /// Runs it once on the externals in order; updated inputs are written in place.
+    pub fn run(&mut self, externals: &mut [&mut Buffer]) {
+        match &mut self.kind {
+            Kind::Interp(graph) => interpret(graph, externals),
+            Kind::Jit(program, workspace) => program.run(workspace, externals),
+        }
+    }
+}
+
+/// The kernels of a graph.
+pub fn module(graph: &Graph) -> kernel::Module {
+    lower::lower(graph, &plan::plan(graph))
+}
+
+/// Runs a graph once: buffers for its inputs in, buffers of its outputs out.
+pub fn once(graph: Graph, engine: &Engine, mut inputs: Vec<Buffer>) -> Vec<Buffer> {
+    let mut executable = Executable::new(graph, engine);
+    let mut outputs = executable.buffers(inputs.len()..executable.externals());
+    let mut externals: Vec<&mut Buffer> = inputs.iter_mut().chain(&mut outputs).collect();
+    executable.run(&mut externals);
+    outputs
+}
+
+fn interpret(graph: &Graph, externals: &mut [&mut Buffer]) {
+    let arrays: Vec<Array> = (graph.inputs.iter().zip(externals.iter()))
+        .map(|(input, buffer)| Array::from_bits(&input.ty, buffer.bits()))
+        .collect();
+    let values = eval::eval(graph, &arrays);
+    let mut fresh = graph.inputs.len();
+    for (output, value) in graph.outputs.iter().zip(values) {
+        let place = output.updates.unwrap_or_else(|| {
+            fresh += 1;
+            fresh - 1
+        });
+        externals[place].bits_mut().copy_from_slice(&value.to_bits());
+    }
+}
+
+/// A buffer of one number.
+pub fn number(value: f32) -> Buffer {
+    Buffer::from_f32(&[value])
+}
+
+/// A buffer of one whole number.
+pub fn whole(value: i32) -> Buffer {
+    Buffer::from_i32(&[value])
+}
+
+/// A run's seed as its graphs take it.
+pub fn seed(seed: u64) -> Buffer {
+    Buffer::from_i32(&[seed as u32 as i32, (seed >> 32) as u32 as i32])
+}
+
+/// The bytes of a tensor's elements.
+pub fn bytes(ty: &TensorType) -> u128 {
+    debug_assert!(matches!(ty.dtype, DType::F32 | DType::I32 | DType::Bool), "every element takes four bytes");
+    ty.shape.iter().fold(4, |bytes: u128, &extent| bytes.saturating_mul(extent as u128))
+}

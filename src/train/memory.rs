@@ -1,0 +1,31 @@
+//! Whether the machine can hold a run, asked before anything is allocated.
+
+use super::execute::bytes;
+use super::program::Programs;
+use crate::data::memory;
+use crate::diagnostics::{Diagnostic, training as problem};
+use crate::graph::TensorType;
+use crate::graph::elaborate::tensor_type;
+
+/// A diagnostic where the run needs more memory than there is.
+///
+/// Counted are the parameters with their gradients, the optimizer's states and the copy of the best epoch, and the largest value
+/// of the model for a batch: never more than what is allocated later.
+pub(super) fn require(programs: &Programs) -> Result<(), Diagnostic> {
+    let kept = |list: Vec<super::program::Kept>| -> u128 {
+        list.iter().map(|tensor| bytes(&TensorType::f32(tensor.shape.clone()))).fold(0, u128::saturating_add)
+    };
+    let params = kept(programs.params());
+    let values = programs.model.body.values.iter().chain(&programs.run.loss.values);
+    let largest = values.map(|value| bytes(&tensor_type(&value.ty))).max().unwrap_or(0);
+    let needed = params
+        .saturating_mul(3)
+        .saturating_add(kept(programs.optimizer_states()))
+        .saturating_add(kept(programs.states()).saturating_mul(2))
+        .saturating_add(largest.saturating_mul(programs.run.batch as u128));
+    let available = memory::available();
+    if needed > available {
+        return Err(problem::model_too_large(&programs.run.name, programs.model.span, needed, available));
+    }
+    Ok(())
+}
