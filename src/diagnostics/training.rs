@@ -16,13 +16,6 @@ pub fn model_too_large(run: &str, span: Span, needed: u128, available: u128) -> 
         .help("make the layers or the batch smaller")
 }
 
-/// `empty-split`: nothing to train on.
-pub fn no_training_samples(data: &str, span: Span) -> Diagnostic {
-    Diagnostic::error("empty-split", format!("the training split of `{data}` has no samples"))
-        .at(span, "trained on here")
-        .help("give `train` a larger share in the data's `split`")
-}
-
 /// `output-unwritable`: the run directory or a file in it cannot be written.
 pub fn output_unwritable(path: impl Display, reason: impl Display) -> Diagnostic {
     Diagnostic::error("output-unwritable", format!("cannot write {path}: {reason}"))

@@ -103,7 +103,7 @@ impl Elaboration<'_, '_> {
     fn body(&mut self, body: &Body) -> Result<(), Unsupported> {
         for value in &body.values {
             self.b.origin = value.span;
-            let nodes = self.value(body, value)?;
+            let nodes = self.value(value)?;
             let averaged = matches!(value.op, HirOp::Avg) || value.operands.iter().any(|id| self.averaged[id.0 as usize]);
             debug_assert!(
                 !self.scope.lift.is_empty() || self.b.ty(nodes[0]) == &tensor_type(&value.ty) || matches!(value.op, HirOp::Scan { .. }),
@@ -120,7 +120,7 @@ impl Elaboration<'_, '_> {
         Ok(())
     }
 
-    fn value(&mut self, body: &Body, value: &Value) -> Result<Vec<NodeId>, Unsupported> {
+    fn value(&mut self, value: &Value) -> Result<Vec<NodeId>, Unsupported> {
         let x: Vec<NodeId> = value.operands.iter().map(|id| self.values[id.0 as usize][0]).collect();
         let unsupported = |what| Err(Unsupported { what, span: value.span });
         let shape = &value.ty.shape;

@@ -23,7 +23,7 @@ pub(super) fn require(programs: &Programs) -> Result<(), Diagnostic> {
         .saturating_add(kept(programs.optimizer_states()))
         .saturating_add(kept(programs.states()).saturating_mul(2))
         .saturating_add(largest.saturating_mul(programs.run.batch as u128));
-    let available = memory::available();
+    let Some(available) = memory::available() else { return Ok(()) };
     if needed > available {
         return Err(problem::model_too_large(&programs.run.name, programs.model.span, needed, available));
     }

@@ -33,7 +33,7 @@ use schedule::{Moment, Rate};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use step::Session;
+use step::{Done, Session};
 
 /// How a run is carried out.
 pub struct Options<'a> {
@@ -62,7 +62,7 @@ const PROGRESS: Duration = Duration::from_millis(100);
 /// How often a checkpoint is written, at most.
 const CHECKPOINT: Duration = Duration::from_secs(10);
 
-/// Carries out one run.
+/// Carries out one run. The dataset has at least one row to train on.
 pub fn run(
     hir: &Hir,
     run: &Run,
@@ -71,9 +71,6 @@ pub fn run(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<End, Diagnostic> {
     let programs = Programs { run, model: &hir.models[run.model], weighted: dataset.weights.is_some() };
-    if dataset.split.train.is_empty() {
-        return Err(problem::no_training_samples(&hir.data[run.data].name.value, run.span));
-    }
     memory::require(&programs)?;
     let mut training = Training::new(programs, dataset, options).map_err(unsupported)?;
     training.resume()?;
@@ -97,7 +94,8 @@ struct Training<'a> {
     metrics: Metrics,
     rate: Rate,
     history: Vec<EpochEnd>,
-    /// The params and states of the epoch with the lowest loss, the epoch, the loss.
+    /// The pass that is under way.
+    pass: Pass,
     best: Option<Best>,
     /// Epochs since the monitored loss last fell, and since it fell by what early stopping asks.
     stalled: usize,
@@ -117,13 +115,23 @@ struct Best {
     tensors: Vec<Buffer>,
 }
 
-/// What a pass over the training rows came to.
+/// How far a pass over the training rows is.
+#[derive(Clone, Copy, Default)]
 struct Pass {
-    loss: f64,
-    lr: f32,
+    /// Rows done.
     samples: usize,
+    /// Σ w·loss and Σ w over them.
+    loss: f64,
+    weight: f64,
+    /// The rate of the last step.
+    lr: f32,
     seconds: f64,
-    whole: bool,
+}
+
+impl Pass {
+    fn mean_loss(&self) -> f64 {
+        self.loss / self.weight
+    }
 }
 
 impl<'a> Training<'a> {
@@ -140,6 +148,7 @@ impl<'a> Training<'a> {
             metrics: Metrics::new(&programs)?,
             rate: Rate::new(&programs, &options.engine)?,
             history: Vec::new(),
+            pass: Pass::default(),
             best: None,
             stalled: 0,
             patience: 0,
@@ -176,24 +185,22 @@ impl<'a> Training<'a> {
             if run.stop.is_some_and(|stop| self.patience > 0 && self.patience >= stop.patience) {
                 return Ok(Status::StoppedEarly);
             }
-            let begun = Instant::now();
-            let pass = self.pass(on_event).map_err(unsupported)?;
-            if !pass.loss.is_finite() {
-                self.seconds += begun.elapsed().as_secs_f64();
-                self.end_epoch(&pass, None, Vec::new(), begun, on_event);
-                return Ok(Status::Diverged);
-            }
-            if !pass.whole {
-                self.seconds += begun.elapsed().as_secs_f64();
-                return Ok(Status::Interrupted);
-            }
-            let (val_loss, metrics) = self.validate().map_err(unsupported)?;
-            self.seconds += begun.elapsed().as_secs_f64();
             if self.interrupted() {
                 return Ok(Status::Interrupted);
             }
-            self.end_epoch(&pass, val_loss, metrics, begun, on_event);
-            let monitored = val_loss.unwrap_or(pass.loss);
+            let begun = Instant::now();
+            let whole = self.pass(on_event).map_err(unsupported)?;
+            if !self.pass.mean_loss().is_finite() && self.pass.samples > 0 {
+                self.end_epoch(None, Vec::new(), begun, on_event);
+                return Ok(Status::Diverged);
+            }
+            let validated = if whole { self.validate().map_err(unsupported)? } else { None };
+            let Some((val_loss, metrics)) = validated else {
+                self.seconds += begun.elapsed().as_secs_f64();
+                return Ok(Status::Interrupted);
+            };
+            let monitored = val_loss.unwrap_or(self.pass.mean_loss());
+            self.end_epoch(val_loss, metrics, begun, on_event);
             if !monitored.is_finite() {
                 return Ok(Status::Diverged);
             }
@@ -222,70 +229,65 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// One pass over the training rows in the order of the epoch.
-    fn pass(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<Pass, Unsupported> {
+    /// Goes over the training rows in the order of the epoch; gives whether all are done.
+    fn pass(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<bool, Unsupported> {
         let run = self.programs.run;
         let epoch = self.history.len() + 1;
         let mut rows = self.dataset.split.train.clone();
         data::batch::shuffle(&mut rows, run.seed, epoch as u32);
         let moment = self.moment(0);
-        let begun = Instant::now();
-        let (mut loss, mut weight, mut samples, mut lr) = (0.0, 0.0, 0, 0.0);
+        let (begun, before) = (Instant::now(), self.pass.seconds);
         let (mut told, mut countdown, mut stride) = (begun, 1_u32, 1_u32);
         let interrupted = self.options.interrupted;
-        let rate = &mut self.rate;
-        let mut stopped = false;
-        self.session.train(
-            &rows,
-            run.batch,
-            &mut |step| {
-                lr = rate.at(Moment { step, ..moment });
-                lr
-            },
-            &mut |done| {
-                loss += f64::from(done.loss) * done.weight;
-                weight += done.weight;
-                samples += done.samples;
-                countdown -= 1;
-                // The clock is read every few steps only: for a small network reading it takes as long as learning.
-                if countdown == 0 {
-                    let since = told.elapsed();
-                    if since < PROGRESS / 4 {
-                        stride = (stride * 2).min(1 << 16);
-                    } else {
-                        stride = (stride / 2).max(1);
-                    }
-                    countdown = stride;
-                    if since >= PROGRESS {
-                        told = Instant::now();
-                        on_event(Event::Progress(Progress {
-                            run: run.name.clone(),
-                            epoch,
-                            done: samples,
-                            total: rows.len(),
-                            train_loss: loss / weight,
-                            samples_per_s: samples as f64 / begun.elapsed().as_secs_f64(),
-                        }));
-                    }
+        let (rate, mut pass) = (&mut self.rate, self.pass);
+        let (mut lr, first) = (pass.lr, pass.samples);
+        let mut done = |done: Done| {
+            pass.loss += f64::from(done.loss) * done.weight;
+            pass.weight += done.weight;
+            pass.samples += done.samples;
+            countdown -= 1;
+            // The clock is read every few steps only: for a small network reading it takes as long as learning.
+            if countdown == 0 {
+                let since = told.elapsed();
+                stride = if since < PROGRESS / 4 { (stride * 2).min(1 << 16) } else { (stride / 2).max(1) };
+                countdown = stride;
+                if since >= PROGRESS {
+                    told = Instant::now();
+                    on_event(Event::Progress(Progress {
+                        run: run.name.clone(),
+                        epoch,
+                        done: pass.samples,
+                        total: rows.len(),
+                        train_loss: pass.mean_loss(),
+                        samples_per_s: pass.samples as f64 / (before + begun.elapsed().as_secs_f64()),
+                    }));
                 }
-                stopped = interrupted.load(Ordering::Relaxed) && samples < rows.len();
-                done.loss.is_finite() && !stopped
-            },
-        )?;
-        Ok(Pass { loss: loss / weight, lr, samples, seconds: begun.elapsed().as_secs_f64(), whole: !stopped })
+            }
+            done.loss.is_finite() && !interrupted.load(Ordering::Relaxed)
+        };
+        let rate = &mut |step| {
+            lr = rate.at(Moment { step, ..moment });
+            lr
+        };
+        // A run that goes on from a checkpoint may be amidst an epoch.
+        self.session.train(&rows[first..], run.batch.min(rows.len()), rate, &mut done)?;
+        self.pass = Pass { lr, seconds: before + begun.elapsed().as_secs_f64(), ..pass };
+        Ok(pass.samples == rows.len())
     }
 
-    /// Loss and metrics on the validation split; without one, metrics on the training split.
-    fn validate(&mut self) -> Result<(Option<f64>, Vec<(String, f64)>), Unsupported> {
-        let val = &self.dataset.split.val;
-        if !val.is_empty() {
-            let (loss, metrics) = self.measure(val)?;
-            return Ok((Some(loss), metrics));
-        }
-        if self.programs.run.metrics.is_empty() {
-            return Ok((None, Vec::new()));
-        }
-        Ok((None, self.measure(&self.dataset.split.train)?.1))
+    /// Loss and metrics on the validation split; without one, metrics on the training split. `None` if interrupted.
+    #[allow(clippy::type_complexity, reason = "an optional loss and named metrics")]
+    fn validate(&mut self) -> Result<Option<(Option<f64>, Vec<(String, f64)>)>, Unsupported> {
+        let split = &self.dataset.split;
+        let result = if !split.val.is_empty() {
+            let (loss, metrics) = self.measure(&split.val)?;
+            (Some(loss), metrics)
+        } else if self.programs.run.metrics.is_empty() {
+            return Ok(Some((None, Vec::new())));
+        } else {
+            (None, self.measure(&split.train)?.1)
+        };
+        Ok((!self.interrupted()).then_some(result))
     }
 
     fn measure(&mut self, rows: &[u32]) -> Result<(f64, Vec<(String, f64)>), Unsupported> {
@@ -295,22 +297,18 @@ impl<'a> Training<'a> {
         Ok((sums.loss / sums.weight, self.metrics.values(&sums)))
     }
 
-    fn end_epoch(
-        &mut self,
-        pass: &Pass,
-        val_loss: Option<f64>,
-        metrics: Vec<(String, f64)>,
-        begun: Instant,
-        on_event: &mut dyn FnMut(Event),
-    ) {
+    fn end_epoch(&mut self, val_loss: Option<f64>, metrics: Vec<(String, f64)>, begun: Instant, on_event: &mut dyn FnMut(Event)) {
+        let pass = std::mem::take(&mut self.pass);
+        let seconds = begun.elapsed().as_secs_f64();
+        self.seconds += seconds;
         let epoch = EpochEnd {
             run: self.programs.run.name.clone(),
             epoch: self.history.len() + 1,
             lr: f64::from(pass.lr),
-            train_loss: pass.loss,
+            train_loss: pass.mean_loss(),
             val_loss,
             metrics,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds,
             samples_per_s: pass.samples as f64 / pass.seconds,
         };
         self.history.push(epoch.clone());

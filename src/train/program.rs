@@ -138,7 +138,7 @@ impl Programs<'_> {
             clip(&mut b, &mut gradients, limit as f32);
         }
         self.update(&mut b, &wrt, &gradients)?;
-        Ok(simplify::simplify(&b.graph))
+        Ok(simplify::simplify_differentiated(&b.graph))
     }
 
     /// The optimizer's rule on each parameter.
@@ -219,8 +219,13 @@ impl Programs<'_> {
         let value = elaborate(&metric.body, &mut b, scope)?;
         let value = b.convert(value.outputs[0], DType::F32);
         b.output(&metric.name, value);
-        let graph = simplify::simplify(&b.graph);
-        compact(&graph, count).map_err(|span| Unsupported { what: "a value of one sample outside `avg`", span })
+        // What the averages are made of is swept away; what is left must stand on them alone.
+        let mut graph = simplify::simplify(&b.graph);
+        if let Some(node) = graph.nodes.iter().find(|node| matches!(node.op, Op::Input(input) if input >= count)) {
+            return Err(Unsupported { what: "a value of one sample outside `avg`", span: node.origin });
+        }
+        graph.inputs.truncate(count);
+        Ok(graph)
     }
 
     /// The start of the tensors of that part, with the places of its outputs in the list of all: params, states, optimizer's states.
@@ -461,32 +466,6 @@ fn shared(b: &mut Builder, x: NodeId) -> NodeId {
     let one = b.f32(1.0);
     let count = b.sum_batch(one);
     b.div(total, count)
-}
-
-/// The graph without the inputs behind the first `count`; the place of one that the outputs depend on.
-fn compact(graph: &Graph, count: usize) -> Result<Graph, Span> {
-    let mut live = vec![false; graph.nodes.len()];
-    for output in &graph.outputs {
-        live[output.node.0 as usize] = true;
-    }
-    for id in graph.ids().rev() {
-        if live[id.0 as usize] {
-            graph[id].operands.iter().for_each(|operand| live[operand.0 as usize] = true);
-        }
-    }
-    let mut places = vec![NodeId(0); graph.nodes.len()];
-    let mut result = Graph { inputs: graph.inputs[..count].to_vec(), nodes: Vec::new(), ..graph.clone() };
-    for id in graph.ids().filter(|id| live[id.0 as usize]) {
-        let mut node = graph[id].clone();
-        if matches!(node.op, Op::Input(input) if input >= count) {
-            return Err(node.origin);
-        }
-        node.operands.iter_mut().for_each(|operand| *operand = places[operand.0 as usize]);
-        places[id.0 as usize] = NodeId(result.nodes.len() as u32);
-        result.nodes.push(node);
-    }
-    result.outputs.iter_mut().for_each(|output| output.node = places[output.node.0 as usize]);
-    Ok(result)
 }
 
 /// The purpose of a tensor's start: FNV-1a of its path, so that it does not depend on the other tensors.

@@ -5,7 +5,7 @@
 
 use super::event::EpochEnd;
 use super::weights::{self, Tensor, Weights};
-use super::{Best, Training};
+use super::{Best, Pass, Training};
 use crate::diagnostics::{Diagnostic, training as problem};
 use crate::jit::Buffer;
 use serde_json::{Value, json};
@@ -69,6 +69,10 @@ impl Training<'_> {
             "format": weights::FORMAT, "run": self.programs.run.name, "seed": self.programs.run.seed, "step": self.session.step,
             "stalled": self.stalled, "patience": self.patience, "lowest": bits(self.lowest), "seconds": self.seconds,
             "best": self.best.as_ref().map(|best| json!({ "epoch": best.epoch, "loss": bits(best.loss) })),
+            "pass": {
+                "samples": self.pass.samples, "loss": bits(self.pass.loss), "weight": bits(self.pass.weight),
+                "lr": self.pass.lr.to_bits(), "seconds": self.pass.seconds,
+            },
             "history": self.history.iter().map(epoch_to_json).collect::<Vec<_>>(),
         });
         let file = Checkpoint::path(directory);
@@ -103,6 +107,14 @@ impl Training<'_> {
         self.patience = place["patience"].as_u64().unwrap_or(0) as usize;
         self.lowest = from_bits(&place["lowest"]);
         self.seconds = place["seconds"].as_f64().unwrap_or(0.0);
+        let pass = &place["pass"];
+        self.pass = Pass {
+            samples: pass["samples"].as_u64().unwrap_or(0) as usize,
+            loss: from_bits(&pass["loss"]),
+            weight: from_bits(&pass["weight"]),
+            lr: f32::from_bits(pass["lr"].as_u64().unwrap_or(0) as u32),
+            seconds: pass["seconds"].as_f64().unwrap_or(0.0),
+        };
         let epochs = place["history"].as_array().map_or(&[][..], Vec::as_slice);
         self.history = epochs.iter().map(|epoch| epoch_from_json(&self.programs.run.name, epoch)).collect();
         if place["seed"].as_u64() != Some(self.programs.run.seed) {

@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// One step for each batch of `rows` in order, the last one smaller where it does not come out even. `rate` gives the rate of the step of that
+    /// One step for each `batch` of `rows` in order, the last one smaller where it does not come out even. `rate` gives the rate of the step of that
     /// number; `done` is told of each and answers whether to go on.
     pub fn train(
         &mut self,
@@ -95,7 +95,6 @@ impl<'a> Session<'a> {
         rate: &mut dyn FnMut(u64) -> f32,
         done: &mut dyn FnMut(Done) -> bool,
     ) -> Result<(), Unsupported> {
-        let batch = batch.min(rows.len()).max(1);
         let (full, rest) = rows.split_at(rows.len() / batch * batch);
         for (size, rows) in [(batch, full), (rest.len(), rest)] {
             if rows.is_empty() {

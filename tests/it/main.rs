@@ -9,3 +9,4 @@ mod numerics;
 mod random_graphs;
 mod syntax;
 mod tidy;
+mod training;
