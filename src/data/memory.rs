@@ -17,7 +17,7 @@ pub(super) fn require(span: Span, bytes: u128) -> Result<(), Diagnostic> {
 }
 
 /// The memory that can be taken without swapping, as Linux tells it.
-fn available() -> Option<u128> {
+pub(crate) fn available() -> Option<u128> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: u128 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -17,7 +17,7 @@ mod expressions;
 mod fields;
 mod files;
 mod idx;
-mod memory;
+pub(crate) mod memory;
 mod random;
 mod report;
 mod split;

@@ -11,9 +11,12 @@ pub fn not_supported(what: impl Display, span: Span) -> Diagnostic {
 
 /// `model-too-large`: the run needs more memory than the machine has.
 pub fn model_too_large(run: &str, span: Span, needed: u128, available: u128) -> Diagnostic {
-    Diagnostic::error("model-too-large", format!("training `{run}` needs {}, this machine has {}", memory(needed), memory(available)))
-        .at(span, "the tensors of this run do not fit")
-        .help("make the layers or the batch smaller")
+    Diagnostic::error(
+        "model-too-large",
+        format!("training `{run}` needs {}, this machine has {}", memory(needed), memory(available)),
+    )
+    .at(span, "the tensors of this run do not fit")
+    .help("make the layers or the batch smaller")
 }
 
 /// `output-unwritable`: the run directory or a file in it cannot be written.

@@ -70,7 +70,13 @@ pub struct Unsupported {
 /// Appends the body to the builder's graph.
 pub fn elaborate(body: &Body, b: &mut Builder, scope: Scope) -> Result<Elaborated, Unsupported> {
     let purpose = scope.random.map_or(0, |random| random.purpose);
-    let mut elaboration = Elaboration { b, scope, values: Vec::new(), averaged: Vec::new(), result: Elaborated { purpose, ..Elaborated::default() } };
+    let mut elaboration = Elaboration {
+        b,
+        scope,
+        values: Vec::new(),
+        averaged: Vec::new(),
+        result: Elaborated { purpose, ..Elaborated::default() },
+    };
     elaboration.body(body)?;
     Ok(elaboration.result)
 }
@@ -104,9 +110,12 @@ impl Elaboration<'_, '_> {
         for value in &body.values {
             self.b.origin = value.span;
             let nodes = self.value(value)?;
-            let averaged = matches!(value.op, HirOp::Avg) || value.operands.iter().any(|id| self.averaged[id.0 as usize]);
+            let averaged =
+                matches!(value.op, HirOp::Avg) || value.operands.iter().any(|id| self.averaged[id.0 as usize]);
             debug_assert!(
-                !self.scope.lift.is_empty() || self.b.ty(nodes[0]) == &tensor_type(&value.ty) || matches!(value.op, HirOp::Scan { .. }),
+                !self.scope.lift.is_empty()
+                    || self.b.ty(nodes[0]) == &tensor_type(&value.ty)
+                    || matches!(value.op, HirOp::Scan { .. }),
                 "{:?} of type {:?} elaborated to {}",
                 value.op,
                 value.ty,
@@ -304,7 +313,12 @@ impl Elaboration<'_, '_> {
                 let above = self.b.binary(Binary::Max, x[1], x[0]);
                 self.b.binary(Binary::Min, x[2], above)
             }
-            Elementwise::Eq | Elementwise::Ne | Elementwise::Lt | Elementwise::Le | Elementwise::Gt | Elementwise::Ge => {
+            Elementwise::Eq
+            | Elementwise::Ne
+            | Elementwise::Lt
+            | Elementwise::Le
+            | Elementwise::Gt
+            | Elementwise::Ge => {
                 let (left, right) = (self.b.ty(x[0]).dtype, self.b.ty(x[1]).dtype);
                 let ordered = !matches!(op, Elementwise::Eq | Elementwise::Ne);
                 let same = left == right && !(ordered && left == DType::Bool);

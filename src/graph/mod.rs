@@ -9,6 +9,7 @@
 
 pub mod batch;
 mod build;
+pub mod elaborate;
 pub mod eval;
 mod intern;
 pub mod print;

@@ -42,12 +42,15 @@ pub(super) fn map(session: &mut Session, dataset: &Dataset) -> Result<Option<Dec
         return Ok(None);
     }
     let (width, height) = GRID;
-    let between = |(low, high): (f32, f32), at: usize, count: usize| low + (high - low) * (at as f32 + 0.5) / count as f32;
+    let between =
+        |(low, high): (f32, f32), at: usize, count: usize| low + (high - low) * (at as f32 + 0.5) / count as f32;
     let points: Vec<f32> = (0..width * height)
         .flat_map(|point| [between(x, point % width, width), between(y, height - 1 - point / width, height)])
         .collect();
     let outputs = session.predict(vec![Buffer::from_f32(&points)], width * height)?;
-    let largest = |scores: &[f32]| (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best });
+    let largest = |scores: &[f32]| {
+        (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
+    };
     let classes = outputs[0].as_f32().chunks_exact(output.shape[0]).map(|scores| largest(scores) as u32).collect();
     Ok(Some(DecisionMap { x, y, width, classes }))
 }

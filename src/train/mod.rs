@@ -135,10 +135,16 @@ impl Pass {
 }
 
 impl<'a> Training<'a> {
-    fn new(programs: Programs<'a>, dataset: &'a Dataset, options: &'a Options<'a>) -> Result<Training<'a>, Unsupported> {
+    fn new(
+        programs: Programs<'a>,
+        dataset: &'a Dataset,
+        options: &'a Options<'a>,
+    ) -> Result<Training<'a>, Unsupported> {
         let fields = programs.fields();
-        let columns = fields.iter().map(|field| dataset.field(&field.name).expect("the checker knows the data's fields"));
-        let mut session = Session::new(programs, options.engine.clone(), columns.collect(), dataset.weights.as_deref())?;
+        let columns =
+            fields.iter().map(|field| dataset.field(&field.name).expect("the checker knows the data's fields"));
+        let mut session =
+            Session::new(programs, options.engine.clone(), columns.collect(), dataset.weights.as_deref())?;
         session.prepare(dataset.split.train.len(), programs.run.batch)?;
         Ok(Training {
             programs,
@@ -297,7 +303,13 @@ impl<'a> Training<'a> {
         Ok((sums.loss / sums.weight, self.metrics.values(&sums)))
     }
 
-    fn end_epoch(&mut self, val_loss: Option<f64>, metrics: Vec<(String, f64)>, begun: Instant, on_event: &mut dyn FnMut(Event)) {
+    fn end_epoch(
+        &mut self,
+        val_loss: Option<f64>,
+        metrics: Vec<(String, f64)>,
+        begun: Instant,
+        on_event: &mut dyn FnMut(Event),
+    ) {
         let pass = std::mem::take(&mut self.pass);
         let seconds = begun.elapsed().as_secs_f64();
         self.seconds += seconds;

@@ -65,7 +65,8 @@ pub enum Start {
 impl Programs<'_> {
     /// The fields that training and evaluation read: the model's inputs, then what the loss and the metrics add.
     pub fn fields(&self) -> Vec<Field> {
-        let bodies = [&self.model.body, &self.run.loss].into_iter().chain(self.run.metrics.iter().map(|metric| &metric.body));
+        let bodies =
+            [&self.model.body, &self.run.loss].into_iter().chain(self.run.metrics.iter().map(|metric| &metric.body));
         let mut fields: Vec<Field> = Vec::new();
         for input in bodies.flat_map(|body| &body.inputs).filter(|input| input.binding == Binding::Field) {
             if !fields.iter().any(|field| field.name == input.name) {
@@ -91,7 +92,10 @@ impl Programs<'_> {
     pub fn optimizer_states(&self) -> Vec<Kept> {
         let states = &self.run.optimizer.body.states;
         let of = |param: &crate::check::hir::Param| -> Vec<Kept> {
-            states.iter().map(|state| Kept { path: format!("{}:{}", param.path, state.path), shape: param.shape.clone() }).collect()
+            states
+                .iter()
+                .map(|state| Kept { path: format!("{}:{}", param.path, state.path), shape: param.shape.clone() })
+                .collect()
         };
         self.model.body.params.iter().flat_map(of).collect()
     }
@@ -168,7 +172,8 @@ impl Programs<'_> {
                 })
                 .collect();
             let random = Some(Random { seed, step, purpose });
-            let scope = Scope { inputs: &inputs, states: &states, training: true, lift: &shape, random, ..Scope::default() };
+            let scope =
+                Scope { inputs: &inputs, states: &states, training: true, lift: &shape, random, ..Scope::default() };
             let rule = elaborate(body, b, scope)?;
             purpose = rule.purpose;
             let value = b.broadcast_suffix(rule.outputs[0], &shape);
@@ -212,9 +217,8 @@ impl Programs<'_> {
             .map(|value| b.input("average", Role::Setting, TensorType::f32(value.ty.shape.clone())))
             .collect();
         let count = averages.len();
-        let inputs: Vec<NodeId> = (metric.body.inputs.iter())
-            .map(|input| b.input(&input.name, Role::Data, tensor_type(&input.ty)))
-            .collect();
+        let inputs: Vec<NodeId> =
+            (metric.body.inputs.iter()).map(|input| b.input(&input.name, Role::Data, tensor_type(&input.ty))).collect();
         let scope = Scope { inputs: &inputs, averages: &averages, ..Scope::default() };
         let value = elaborate(&metric.body, &mut b, scope)?;
         let value = b.convert(value.outputs[0], DType::F32);
@@ -240,7 +244,8 @@ impl Programs<'_> {
             rule.iter().map(|state| (format!("{}:{}", param.path, state.path), param.shape.clone())).collect()
         };
         let optimizer: Vec<(String, Vec<usize>)> = body.params.iter().flat_map(of).collect();
-        let optimizer = optimizer.iter().enumerate().map(|(i, (path, shape))| (path.clone(), shape, &rule[i % rule.len()].init));
+        let optimizer =
+            optimizer.iter().enumerate().map(|(i, (path, shape))| (path.clone(), shape, &rule[i % rule.len()].init));
         let mut places = Vec::new();
         for (place, (path, shape, init)) in params.chain(states).chain(optimizer).enumerate() {
             let interpreted = init.values.iter().any(|value| matches!(value.op, HirOp::Orthogonal));
@@ -269,10 +274,13 @@ impl Programs<'_> {
         let inputs: Vec<NodeId> = (body.inputs.iter())
             .map(|input| {
                 let place = SCHEDULE_SCOPE.iter().position(|&name| name == input.name);
-                place.map(|place| settings[place]).ok_or(Unsupported { what: "that name in a schedule", span: self.run.span })
+                place
+                    .map(|place| settings[place])
+                    .ok_or(Unsupported { what: "that name in a schedule", span: self.run.span })
             })
             .collect::<Result<_, _>>()?;
-        let value = elaborate(body, &mut b, Scope { inputs: &inputs, states: &states, training: true, ..Scope::default() })?;
+        let value =
+            elaborate(body, &mut b, Scope { inputs: &inputs, states: &states, training: true, ..Scope::default() })?;
         let mut next = b.clone();
         let factor = b.convert(value.outputs[0], DType::F32);
         b.output("factor", factor);
@@ -300,7 +308,8 @@ impl Programs<'_> {
 pub fn prediction(model: &Model, n: usize) -> Result<Graph, Unsupported> {
     let mut b = Builder::new(format!("{}.predict", model.name));
     let body = &model.body;
-    let fields: Vec<NodeId> = body.inputs.iter().map(|input| b.input(&input.name, Role::Data, tensor_type(&input.ty))).collect();
+    let fields: Vec<NodeId> =
+        body.inputs.iter().map(|input| b.input(&input.name, Role::Data, tensor_type(&input.ty))).collect();
     let (params, states) = kept(&mut b, model);
     let (step, seed) = step_and_seed(&mut b);
     let random = Some(Random { seed, step, purpose: 0 });
@@ -351,7 +360,8 @@ impl Inputs {
     fn model(&self, b: &mut Builder, model: &Model, training: bool, purpose: u32) -> Result<Elaborated, Unsupported> {
         let inputs: Vec<NodeId> = model.body.inputs.iter().map(|input| self.field(&input.name)).collect();
         let random = Some(Random { seed: self.seed, step: self.step, purpose });
-        let scope = Scope { inputs: &inputs, params: &self.params, states: &self.states, training, random, ..Scope::default() };
+        let scope =
+            Scope { inputs: &inputs, params: &self.params, states: &self.states, training, random, ..Scope::default() };
         elaborate(&model.body, b, scope)
     }
 
@@ -373,7 +383,11 @@ impl Inputs {
             })
             .collect();
         let random = Some(Random { seed: self.seed, step: self.step, purpose });
-        elaborate(body, b, Scope { inputs: &inputs, params: &self.params, states: &self.states, training, random, ..Scope::default() })
+        elaborate(
+            body,
+            b,
+            Scope { inputs: &inputs, params: &self.params, states: &self.states, training, random, ..Scope::default() },
+        )
     }
 
     fn field(&self, name: &str) -> NodeId {

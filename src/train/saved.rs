@@ -97,7 +97,11 @@ impl Training<'_> {
         let best = &place["best"];
         if let Some(epoch) = best["epoch"].as_u64() {
             let tensors = kept[..model].iter().map(|tensor| read(BEST, &tensor.path, &tensor.shape));
-            self.best = Some(Best { epoch: epoch as usize, loss: from_bits(&best["loss"]), tensors: tensors.collect::<Result<_, _>>()? });
+            self.best = Some(Best {
+                epoch: epoch as usize,
+                loss: from_bits(&best["loss"]),
+                tensors: tensors.collect::<Result<_, _>>()?,
+            });
         }
         let states = self.programs.run.schedule.iter().flat_map(|schedule| &schedule.states);
         self.rate.restore(states.map(|state| read(SCHEDULE, &state.path, &state.shape)).collect::<Result<_, _>>()?);

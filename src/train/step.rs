@@ -108,7 +108,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn train_batches(&mut self, variant: usize, rows: &[u32], rate: &mut dyn FnMut(u64) -> f32, done: &mut dyn FnMut(Done) -> bool) -> bool {
+    fn train_batches(
+        &mut self,
+        variant: usize,
+        rows: &[u32],
+        rate: &mut dyn FnMut(u64) -> f32,
+        done: &mut dyn FnMut(Done) -> bool,
+    ) -> bool {
         let Variant { size, executable, fields, outputs } = &mut self.training[variant];
         let (mut lr, mut step) = (number(0.0), whole(0));
         let (lr_at, step_at) = (fields.len() + self.tensors.len(), fields.len() + self.tensors.len() + 1);
@@ -139,7 +145,12 @@ impl<'a> Session<'a> {
     }
 
     /// Loss and metrics' averages over rows, as the model is now.
-    pub fn evaluate(&mut self, rows: &[u32], batch: usize, interrupted: &dyn Fn() -> bool) -> Result<Sums, Unsupported> {
+    pub fn evaluate(
+        &mut self,
+        rows: &[u32],
+        batch: usize,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Sums, Unsupported> {
         let mut sums = Sums::default();
         let batch = batch.min(rows.len()).max(1);
         for rows in rows.chunks(batch) {

@@ -78,7 +78,11 @@ pub fn load(file: &Path) -> Result<Weights, Diagnostic> {
         if view.dtype() != Dtype::F32 {
             return Err(unreadable(format!("`{path}` is not f32")));
         }
-        let values = view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect();
+        let values = view
+            .data()
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            .collect();
         tensors.push(Tensor { path, shape: view.shape().to_vec(), values });
     }
     tensors.sort_by(|a, b| a.path.cmp(&b.path));
@@ -134,7 +138,8 @@ pub fn create_directory(path: &Path) -> Result<(), Diagnostic> {
 /// `history.csv`: a row per epoch; floats in the shortest form that reads back the same.
 pub fn history(epochs: &[EpochEnd]) -> String {
     let mut text = String::from("epoch,lr,train_loss,val_loss");
-    let names: Vec<&str> = epochs.first().map_or(Vec::new(), |epoch| epoch.metrics.iter().map(|(name, _)| name.as_str()).collect());
+    let names: Vec<&str> =
+        epochs.first().map_or(Vec::new(), |epoch| epoch.metrics.iter().map(|(name, _)| name.as_str()).collect());
     names.iter().for_each(|name| text.extend([",", name]));
     text.push_str(",seconds,samples_per_s\n");
     for epoch in epochs {

@@ -20,8 +20,8 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for dir in ["src", "tests", "benches"] {
-        rust_files(&root.join(dir), &mut files);
+    for dir in ["src", "tests", "benches"].iter().map(|dir| root.join(dir)).filter(|dir| dir.exists()) {
+        rust_files(&dir, &mut files);
     }
     let name = |path: &Path| path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
     files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()

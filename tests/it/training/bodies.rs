@@ -1,8 +1,8 @@
 //! Typed bodies written by hand, so that what follows the checker is tested by itself.
 
 use nnc::check::hir::{
-    Binding, Body, BodyInput, Data, Element, Elementwise, Hir, HirOp, Metric, Model, Optimizer, Param, Reduce, Run, State, Value,
-    ValueId, ValueType,
+    Binding, Body, BodyInput, Data, Element, Elementwise, Hir, HirOp, Metric, Model, Optimizer, Param, Reduce, Run,
+    State, Value, ValueId, ValueType,
 };
 use nnc::data::{Column, Dataset, Split, Storage};
 use nnc::source::{Span, Spanned};
@@ -49,7 +49,13 @@ impl Writer {
     }
 
     pub fn state(&mut self, path: &str, shape: &[usize], init: Body) -> ValueId {
-        self.body.states.push(State { path: path.to_owned(), shape: shape.to_vec(), init, next: None, span: Span::default() });
+        self.body.states.push(State {
+            path: path.to_owned(),
+            shape: shape.to_vec(),
+            init,
+            next: None,
+            span: Span::default(),
+        });
         self.op(HirOp::State(self.body.states.len() - 1), &[], numbers(shape))
     }
 
@@ -283,7 +289,11 @@ pub fn categories(name: &str, count: usize, values: Vec<i32>) -> Column {
 pub fn dataset(fields: Vec<Column>, rows: usize, train: usize, val: usize) -> Dataset {
     let rows32 = rows as u32;
     let (train, val) = (train as u32, val as u32);
-    let split = Split { train: (0..train).collect(), val: (train..train + val).collect(), test: (train + val..rows32).collect() };
+    let split = Split {
+        train: (0..train).collect(),
+        val: (train..train + val).collect(),
+        test: (train + val..rows32).collect(),
+    };
     Dataset { name: "D".to_owned(), rows, fields, split, weights: None, fitted: Vec::new() }
 }
 

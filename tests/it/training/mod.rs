@@ -16,7 +16,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-fn train_with(hir: &Hir, dataset: &Dataset, out: Option<&Path>, resume: Option<&Path>, on_event: &mut dyn FnMut(Event, &AtomicBool)) -> End {
+fn train_with(
+    hir: &Hir,
+    dataset: &Dataset,
+    out: Option<&Path>,
+    resume: Option<&Path>,
+    on_event: &mut dyn FnMut(Event, &AtomicBool),
+) -> End {
     let interrupted = AtomicBool::new(false);
     let options = Options {
         engine: Engine::Interp,
@@ -171,9 +177,21 @@ fn a_classification_learns() {
     let h = w.dense(x, "dense_1", 3, 0.5);
     let y = w.softmax(h);
     let body = w.finish(&[("y_hat", y)]);
-    let run = Run { epochs: 40, metrics: vec![accuracy("y_hat", "y", 3)], ..a_run(cross_entropy("y_hat", "y", 3), sgd(0.5)) };
+    let run =
+        Run { epochs: 40, metrics: vec![accuracy("y_hat", "y", 3)], ..a_run(cross_entropy("y_hat", "y", 3), sgd(0.5)) };
     let points = noise(2 * 60, 3);
-    let classes = points.chunks(2).map(|p| if p[0] > 0.2 { 0 } else if p[1] > 0.0 { 1 } else { 2 }).collect();
+    let classes = points
+        .chunks(2)
+        .map(|p| {
+            if p[0] > 0.2 {
+                0
+            } else if p[1] > 0.0 {
+                1
+            } else {
+                2
+            }
+        })
+        .collect();
     let hir = program(model("Net", body), run);
     let data = dataset(vec![column("x", &[2], points), categories("y", 3, classes)], 60, 60, 0);
     let end = train(&hir, &data);
@@ -198,7 +216,10 @@ fn early_stopping_brings_the_best_back() {
 
 #[test]
 fn a_loss_that_is_not_finite_ends_the_run() {
-    let end = train(&one_weight(sgd(1e30)), &dataset(vec![column("x", &[], vec![1.0; 40]), column("y", &[], vec![3.0; 40])], 40, 40, 0));
+    let end = train(
+        &one_weight(sgd(1e30)),
+        &dataset(vec![column("x", &[], vec![1.0; 40]), column("y", &[], vec![3.0; 40])], 40, 40, 0),
+    );
     assert_eq!(end.status, Status::Diverged);
     assert_eq!(end.history.len(), 1);
 }
@@ -236,7 +257,12 @@ fn a_resumed_run_ends_with_the_same_bits() {
     assert_eq!(first.status, Status::Interrupted);
     let second = train_with(&hir, &data, Some(folder.path()), first.out.as_deref(), &mut |_, _| {});
     assert_eq!((second.status, &second.out), (Status::Finished, &first.out));
-    let losses = |end: &End| end.history.iter().map(|epoch| (epoch.train_loss.to_bits(), epoch.val_loss.map(f64::to_bits))).collect::<Vec<_>>();
+    let losses = |end: &End| {
+        end.history
+            .iter()
+            .map(|epoch| (epoch.train_loss.to_bits(), epoch.val_loss.map(f64::to_bits)))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(losses(&whole), losses(&second));
     let bytes = |end: &End| std::fs::read(end.out.as_ref().unwrap().join("weights.safetensors")).unwrap();
     assert_eq!(bytes(&whole), bytes(&second));
@@ -274,7 +300,14 @@ fn dropout_draws_anew_for_each_sample_and_step() {
     let graph = programs.training(4).unwrap();
     let run = |step: i32| {
         let number = |x: f32, n: usize| Buffer::from_f32(&vec![x; n]);
-        let inputs = vec![number(1.0, 200), number(0.0, 200), number(1.0, 1), number(0.0, 1), Buffer::from_i32(&[step]), seed(3)];
+        let inputs = vec![
+            number(1.0, 200),
+            number(0.0, 200),
+            number(1.0, 1),
+            number(0.0, 1),
+            Buffer::from_i32(&[step]),
+            seed(3),
+        ];
         outputs(graph.clone(), inputs).1[0].as_f32()[0]
     };
     // With targets of 0 the loss is the share that is kept, times 1 / 0.75².
@@ -326,7 +359,12 @@ fn batch_norm_keeps_running_statistics() {
     let data = dataset(vec![column("x", &[2], x), column("y", &[2], vec![0.0; 4])], 2, 2, 0);
     let mut session = Session::new(programs, Engine::Interp, data.fields.iter().collect(), None).unwrap();
     let mut loss = 0.0;
-    session.train(&[0, 1], 2, &mut |_| 0.0, &mut |done| { loss = done.loss; true }).unwrap();
+    session
+        .train(&[0, 1], 2, &mut |_| 0.0, &mut |done| {
+            loss = done.loss;
+            true
+        })
+        .unwrap();
     // In training the output is ±1, up to the epsilon.
     assert!((loss - 1.0).abs() < 1e-4, "{loss}");
     let state = |session: &Session, number: usize| session.tensors[1 + number].as_f32().to_vec();
@@ -339,10 +377,11 @@ fn batch_norm_keeps_running_statistics() {
     let before = state(&session, 0);
     let sums = session.evaluate(&[0, 1], 2, &|| false).unwrap();
     assert_eq!(state(&session, 0), before);
-    let expected: f32 = [(1.0 - 0.2) / 1.0_f32.sqrt(), (10.0 - 2.0) / 10.9_f32.sqrt(), 3.0 - 0.2, (30.0 - 2.0) / 10.9_f32.sqrt()]
-        .iter()
-        .map(|y| y * y / 2.0)
-        .sum();
+    let expected: f32 =
+        [(1.0 - 0.2) / 1.0_f32.sqrt(), (10.0 - 2.0) / 10.9_f32.sqrt(), 3.0 - 0.2, (30.0 - 2.0) / 10.9_f32.sqrt()]
+            .iter()
+            .map(|y| y * y / 2.0)
+            .sum();
     assert!((sums.loss as f32 - expected).abs() < 1e-3 * expected, "{} {expected}", sums.loss);
 }
 
