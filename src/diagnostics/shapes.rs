@@ -1,1 +1,683 @@
 //! Problems with types and shapes: one constructor each.
+
+use super::{Diagnostic, Edit};
+use crate::source::{Span, Spanned};
+use std::fmt::Display;
+
+/// What may help an argument of another type than asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FitAdvice {
+    /// Nothing in particular.
+    None,
+    /// One axis more than the layer takes, and the layer takes a vector.
+    EachOrFlatten,
+    /// One axis more than the layer takes.
+    Each,
+    /// Several axes more than a vector.
+    Flatten,
+    /// A scalar where a vector belongs.
+    Wrap,
+    /// A category where numbers belong.
+    OneHot,
+    /// Numbers where a category belongs.
+    ClassWanted,
+}
+
+impl FitAdvice {
+    fn text(self, callee: &str) -> Option<String> {
+        match self {
+            FitAdvice::None => None,
+            FitAdvice::EachOrFlatten => Some(format!(
+                "map it over the first axis with `each {callee}`, or make one vector of it with `flatten` before"
+            )),
+            FitAdvice::Each => Some(format!("map it over the first axis with `each {callee}`")),
+            FitAdvice::Flatten => Some("make one vector of it with `flatten` before".to_owned()),
+            FitAdvice::Wrap => Some("a scalar in brackets is a vector of one: `[x]`".to_owned()),
+            FitAdvice::OneHot => Some("`one_hot(x)` makes numbers of a category".to_owned()),
+            FitAdvice::ClassWanted => Some("declare the field as `class(k)` in the data".to_owned()),
+        }
+    }
+}
+
+/// `shape-mismatch`: the shapes of an elementwise operation do not join.
+pub fn elementwise_mismatch(
+    symbol: &str,
+    span: Span,
+    left: Spanned<impl Display>,
+    right: Spanned<impl Display>,
+    origins: [(Span, Span); 2],
+) -> Diagnostic {
+    let (a, b) = (&left.value, &right.value);
+    let mut diagnostic = Diagnostic::error("shape-mismatch", format!("`{symbol}` cannot join {a} with {b}"))
+        .at(right.span, format!("this is {b}"))
+        .and(left.span, format!("this is {a}"));
+    let _ = span;
+    for ((origin, place), ty) in origins.iter().zip([a.to_string(), b.to_string()]) {
+        if origin != place {
+            diagnostic = diagnostic.and(*origin, format!("{ty} comes from here"));
+        }
+    }
+    diagnostic.help("shapes must be equal, or one a scalar, or one the last axes of the other")
+}
+
+/// `shape-mismatch`: the inner dimensions of `@` differ.
+pub fn matmul_mismatch(
+    left: Spanned<impl Display>,
+    right: Spanned<impl Display>,
+    left_origin: Span,
+    right_origin: Span,
+    flips: bool,
+) -> Diagnostic {
+    let (a, b) = (&left.value, &right.value);
+    let mut diagnostic = Diagnostic::error("shape-mismatch", format!("`@` cannot join {a} with {b}"))
+        .at(right.span, format!("this is {b}"))
+        .and(left.span, format!("this is {a}"));
+    for (origin, place, ty) in [(left_origin, left.span, a.to_string()), (right_origin, right.span, b.to_string())] {
+        if origin != place {
+            diagnostic = diagnostic.and(origin, format!("{ty} comes from here"));
+        }
+    }
+    diagnostic.help("the last axis on the left must equal the first axis on the right").fix_if(
+        flips,
+        "transpose the right side",
+        Edit::wrap(right.span, "transpose(", ")"),
+    )
+}
+
+/// `shape-mismatch`: the leading axes of `@` differ.
+pub fn matmul_leading(left: Spanned<impl Display>, right: Spanned<impl Display>) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`@` cannot join {} with {}", left.value, right.value))
+        .at(right.span, format!("this is {}", right.value))
+        .and(left.span, format!("this is {}", left.value))
+        .help("matrices of higher rank must have the same axes before the last two")
+}
+
+/// `shape-mismatch`: `@` of a scalar.
+pub fn matmul_of_scalar(operand: Spanned<impl Display>, at: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", "`@` takes vectors and matrices, not a scalar")
+        .at(operand.span, format!("this is {}", operand.value))
+        .help("for a product with a scalar write `*`")
+        .fix("write `*`", Edit::replace(at, "*"))
+}
+
+/// `shape-mismatch`: an argument is not of the declared type.
+pub fn argument_mismatch(
+    argument: Spanned<impl Display>,
+    callee: &str,
+    declared: Spanned<&str>,
+    reason: Option<(&str, Span)>,
+    origin: Option<Span>,
+    advice: FitAdvice,
+) -> Diagnostic {
+    let actual = &argument.value;
+    let mut diagnostic =
+        Diagnostic::error("shape-mismatch", format!("`{callee}` takes {}, here it gets {actual}", declared.value))
+            .at(argument.span, format!("this is {actual}"));
+    if let Some(origin) = origin {
+        diagnostic = diagnostic.and(origin, format!("{actual} comes from here"));
+    }
+    if let Some((text, span)) = reason {
+        diagnostic = diagnostic.and(span, text);
+    }
+    diagnostic = diagnostic.and(declared.span, format!("`{callee}` asks for this"));
+    match advice.text(callee) {
+        Some(text) => diagnostic.help(text),
+        None => diagnostic,
+    }
+}
+
+/// `shape-mismatch`: a body's value is not what the signature says.
+pub fn output_mismatch(
+    span: Span,
+    name: &str,
+    actual: &impl Display,
+    declared: Spanned<&impl Display>,
+    origin: Option<Span>,
+) -> Diagnostic {
+    let message = format!("`{name}` should give {}, its body gives {actual}", declared.value);
+    let mut diagnostic = Diagnostic::error("shape-mismatch", message)
+        .at(span, format!("this is {actual}"))
+        .and(declared.span, format!("{} is declared here", declared.value));
+    if let Some(origin) = origin {
+        diagnostic = diagnostic.and(origin, format!("{actual} comes from here"));
+    }
+    diagnostic
+}
+
+/// `shape-mismatch`: a body gives another number of values than the signature says.
+pub fn output_count(span: Span, name: &str, wanted: usize, found: &str, declared: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`{name}` should give {wanted} values, its body gives {found}"))
+        .at(span, "the body's value")
+        .and(declared, "declared here")
+        .help("end the body in a tuple, one value for each output: `(a, b)`")
+}
+
+/// `shape-mismatch`: a field's value is not of its type.
+pub fn field_mismatch(span: Span, actual: &impl Display, declared: Spanned<&impl Display>) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("this should be {}, it is {actual}", declared.value))
+        .at(span, format!("this is {actual}"))
+        .and(declared.span, format!("{} is declared here", declared.value))
+}
+
+/// `shape-mismatch`: an activation changes the shape.
+pub fn activation_shape(
+    span: Span,
+    name: &str,
+    actual: &impl Display,
+    input: &impl Display,
+    declared: Span,
+) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("the activation `{name}` gives {actual} for {input}"))
+        .at(span, format!("this is {actual}"))
+        .and(declared, "an activation keeps the shape of its input")
+        .help("what changes the shape is a `fn` or a `layer`")
+}
+
+/// `shape-mismatch`: a loss, metric, penalty or schedule is no scalar.
+pub fn not_a_scalar(span: Span, keyword: &str, name: &str, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("the {keyword} `{name}` should give a scalar, it gives {actual}"))
+        .at(span, format!("this is {actual}"))
+        .help("`mean(…)` or `sum(…)` makes one number of a tensor")
+}
+
+/// `shape-mismatch`: a loss expression of a run is no scalar.
+pub fn scalar_wanted(span: Span, callee: &str, name: &str, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`{name}` of `{callee}` is a scalar, not {actual}"))
+        .at(span, format!("this is {actual}"))
+}
+
+/// `shape-mismatch`: `avg` of a tensor that is no scalar.
+pub fn avg_of_tensor(span: Span, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`avg` averages a scalar of each sample, not {actual}"))
+        .at(span, format!("this is {actual}"))
+        .help("take the mean over the elements first: `avg(mean(…))`")
+}
+
+/// `shape-mismatch`: an initial value is not of the parameter's shape.
+pub fn init_shape(span: Span, actual: &impl Display, shape: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("the initial value should be {shape} or a scalar, it is {actual}"))
+        .at(span, format!("this is {actual}"))
+}
+
+/// `shape-mismatch`: a state's next value is not of its shape.
+pub fn state_shape(span: Span, name: &str, actual: &impl Display, state: &impl Display, declared: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`{name}` is {state}, its next value is {actual}"))
+        .at(span, format!("this is {actual}"))
+        .and(declared, format!("{state} is declared here"))
+        .help("a state keeps the shape of its start")
+}
+
+/// `shared-layer`: one set of parameters would have two shapes.
+pub fn shared_layer_shape(span: Span, path: &str, now: &impl Display, before: &str, first: Span) -> Diagnostic {
+    Diagnostic::error(
+        "shared-layer",
+        format!("`{path}` is shared, and would be {before} in one use and {now} in another"),
+    )
+    .at(span, format!("{now} in this use"))
+    .and(first, format!("{before} in the first use"))
+    .help("a layer bound by `let` is one set of parameters; write it in place where each use should have its own")
+}
+
+/// `shape-mismatch`: the tensors under `each` or `scan` are of different lengths.
+pub fn each_extents(span: Span, actual: &impl Display, first: Span, other: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("the first axes of {other} and {actual} differ"))
+        .at(span, format!("this is {actual}"))
+        .and(first, format!("this is {other}"))
+        .help("what runs together has the same first axis")
+}
+
+/// `shape-mismatch`: a scalar has no first axis.
+pub fn each_of_scalar(span: Span, actual: &impl Display, each: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("there is no first axis in {actual} to run over"))
+        .at(span, format!("this is {actual}"))
+        .and(each, "runs over the first axis")
+}
+
+/// `shape-mismatch`: the parts of `concat` differ beside the joined axis.
+pub fn concat_mismatch(first: Spanned<impl Display>, part: Spanned<impl Display>, axis: usize) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`concat` cannot join {} with {}", first.value, part.value))
+        .at(part.span, format!("this is {}", part.value))
+        .and(first.span, format!("this is {}", first.value))
+        .help(format!("all axes but the joined one (axis {axis}) must be equal"))
+}
+
+/// `shape-mismatch`: `concat` of scalars.
+pub fn concat_of_scalars(span: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", "`concat` joins along an axis, a scalar has none")
+        .at(span, "this is a scalar")
+        .help("scalars in brackets make a vector: `[a, b]`")
+}
+
+/// `shape-mismatch`: the elements of a list differ in shape.
+pub fn stack_mismatch(first: Spanned<impl Display>, part: Spanned<impl Display>) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("a list cannot hold {} beside {}", part.value, first.value))
+        .at(part.span, format!("this is {}", part.value))
+        .and(first.span, format!("this is {}", first.value))
+        .help("the elements of a list have one shape; `concat(a, b)` joins vectors of different lengths")
+}
+
+/// `shape-mismatch`: `reshape` to another number of elements.
+pub fn reshape_mismatch(
+    span: Span,
+    operand: Spanned<impl Display>,
+    shape: &impl Display,
+    total: &impl Display,
+) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("{} cannot take the shape {shape}", operand.value))
+        .at(span, "the number of elements differs")
+        .and(operand.span, format!("{total} elements"))
+}
+
+/// `shape-mismatch`: `expand` to a shape that does not end in the operand's.
+pub fn expand_mismatch(span: Span, operand: Spanned<impl Display>, shape: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("{} cannot be repeated to {shape}", operand.value))
+        .at(span, "the last axes differ")
+        .and(operand.span, format!("this is {}", operand.value))
+        .help("the shape asked for ends in that of the operand")
+}
+
+/// `shape-mismatch`: a table has another number of rows than there are categories.
+pub fn gather_mismatch(table: Spanned<impl Display>, index: Spanned<impl Display>) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("{} has no row for each category of {}", table.value, index.value))
+        .at(index.span, format!("this is {}", index.value))
+        .and(table.span, format!("this is {}", table.value))
+        .help("the first axis of the table has one element for each category")
+}
+
+/// `shape-mismatch`: the weights of a convolution are of another rank.
+pub fn conv_weights(weights: Spanned<impl Display>, x: Spanned<impl Display>, spatial: usize) -> Diagnostic {
+    let form = match spatial {
+        1 => "[k, c_in, c_out]",
+        2 => "[kh, kw, c_in, c_out]",
+        _ => "[one size for each spatial axis, c_in, c_out]",
+    };
+    Diagnostic::error("shape-mismatch", format!("`conv` of {} needs weights {form}, not {}", x.value, weights.value))
+        .at(weights.span, format!("this is {}", weights.value))
+        .and(x.span, format!("this is {}", x.value))
+}
+
+/// `shape-mismatch`: the channels of a convolution differ.
+pub fn conv_channels(
+    weights: Spanned<impl Display>,
+    x: Spanned<impl Display>,
+    inputs: &impl Display,
+    channels: &impl Display,
+    groups: &impl Display,
+) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`conv` cannot join {} with the weights {}", x.value, weights.value))
+        .at(weights.span, format!("{inputs} input channels, in {groups} group(s)"))
+        .and(x.span, format!("{channels} channels"))
+        .help("the last axis of the image equals the input channels of the weights times the groups")
+}
+
+/// `out-of-range`: output channels that the groups do not divide.
+pub fn conv_groups(span: Span, groups: i64, outputs: i64) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("{groups} groups do not divide {outputs} output channels"))
+        .at(span, "here")
+}
+
+/// `shape-mismatch`: an operation over windows of what has no spatial axis.
+pub fn window_rank(span: Span, name: &str, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`{name}` takes spatial axes and channels, not {actual}"))
+        .at(span, format!("this is {actual}"))
+        .help("an image is `[height, width, channels]`, a signal `[length, channels]`")
+}
+
+/// `out-of-range`: a list that has not one number for each spatial axis.
+pub fn window_list(span: Span, name: &str, spatial: usize, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("`{name}` is a positive number, or {spatial} of them, for {actual}"))
+        .at(span, "here")
+}
+
+/// `out-of-range`: a window larger than what it runs over.
+pub fn window_too_large(
+    span: Span,
+    name: &str,
+    axis: usize,
+    size: &impl Display,
+    extent: &impl Display,
+    actual: &impl Display,
+) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("a window of {size} does not fit into {extent}"))
+        .at(span, format!("`{name}` over axis {axis} of {actual}"))
+        .help("make the window smaller, or use `padding = same`")
+}
+
+/// `out-of-range`: an extent below 1.
+pub fn extent_not_positive(span: Span, shape: &impl Display, extent: &impl Display) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("{shape} has an axis of {extent}, an axis has at least one element"))
+        .at(span, "this gives an empty axis")
+}
+
+/// `model-too-large`: one tensor that no memory holds.
+pub fn model_too_large(span: Span, shape: &impl Display, elements: u128, limit: u64) -> Diagnostic {
+    Diagnostic::error("model-too-large", format!("{shape} has {} elements, {}", grouped(elements), bytes(elements)))
+        .at(span, "this tensor is too large")
+        .help(format!("the limit is {} elements for one sample", grouped(u128::from(limit))))
+}
+
+/// `model-too-large`: all parameters together.
+pub fn parameters_too_large(span: Span, path: &str, shape: &impl Display, total: u128, limit: u64) -> Diagnostic {
+    let message = format!("with `{path}` the model has {} parameters, {}", grouped(total), bytes(total));
+    Diagnostic::error("model-too-large", message).at(span, format!("{shape} more")).help(format!(
+        "the limit is {} parameters; training keeps two to four numbers for each",
+        grouped(u128::from(limit))
+    ))
+}
+
+fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn bytes(elements: u128) -> String {
+    let mut size = elements as f64 * 4.0;
+    let units = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
+    let mut unit = 0;
+    while size >= 1000.0 && unit + 1 < units.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    format!("{size:.3} {}", units[unit])
+}
+
+/// `out-of-range`: an axis that is not there.
+pub fn axis_out_of_range(span: Span, axis: i64, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("{actual} has no axis {axis}"))
+        .at(span, "no such axis")
+        .help("axes count from 0, or from the end with -1")
+}
+
+/// `missing-argument`: an axis must be named.
+pub fn axis_needed(span: Span, name: &str, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("missing-argument", format!("`{name}` of {actual} needs an axis"))
+        .at(span, "along which axis?")
+        .help(format!("write `{name}(x, axis = -1)`"))
+}
+
+/// `out-of-range`: an index beyond its axis.
+pub fn index_out_of_range(
+    span: Span,
+    index: &impl Display,
+    extent: &impl Display,
+    base: Spanned<impl Display>,
+) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("there is no element {index} on an axis of {extent}"))
+        .at(span, "beyond the axis")
+        .and(base.span, format!("this is {}", base.value))
+        .help("indices count from 0, or from the end with -1")
+}
+
+/// `out-of-range`: an index beyond a list.
+pub fn list_index(span: Span, index: i64, length: usize) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("there is no element {index} in a list of {length}"))
+        .at(span, "beyond the list")
+        .help("indices count from 0, or from the end with -1")
+}
+
+/// `out-of-range`: a range that leaves its axis or is empty.
+pub fn range_out_of_bounds(
+    span: Span,
+    start: i64,
+    end: i64,
+    extent: &impl Display,
+    actual: &impl Display,
+) -> Diagnostic {
+    let message = if start >= end {
+        format!("the range {start}..{end} is empty")
+    } else {
+        format!("the range {start}..{end} leaves an axis of {extent}")
+    };
+    Diagnostic::error("out-of-range", message)
+        .at(span, format!("of {actual}"))
+        .help("ranges are half-open: `0..n` is all of an axis of n")
+}
+
+/// `shape-mismatch`: more indices than axes.
+pub fn too_many_indices(span: Span, count: usize, base: Spanned<impl Display>) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("{count} indices for {}", base.value))
+        .at(span, "more indices than axes")
+        .and(base.span, format!("this is {}", base.value))
+}
+
+/// `not-compile-time`: an index that is neither a number of the program nor a category.
+pub fn index_at_run_time(span: Span, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("not-compile-time", format!("an index is a number known beforehand or a category, not {actual}"))
+        .at(span, format!("this is {actual}"))
+}
+
+/// `shape-mismatch`: `split` into parts that do not come out even.
+pub fn split_uneven(span: Span, actual: &impl Display, parts: i64, extent: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("an axis of {extent} does not split into {parts} equal parts"))
+        .at(span, format!("of {actual}"))
+        .help("give the sizes of the parts in a list: `split(x, [3, 5])`")
+}
+
+/// `shape-mismatch`: the parts of `split` do not sum to the axis.
+pub fn split_total(span: Span, total: &impl Display, extent: &impl Display, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("the parts sum to {total}, the axis has {extent}"))
+        .at(span, format!("of {actual}"))
+}
+
+/// `out-of-range`: axes that are no permutation.
+pub fn not_a_permutation(span: Span, axes: &[i64], base: Spanned<impl Display>) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("{axes:?} does not name every axis of {} once", base.value))
+        .at(span, "here")
+        .and(base.span, format!("this is {}", base.value))
+}
+
+/// `out-of-range`: widths that `pad` does not understand.
+pub fn pad_width(span: Span, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("`pad` cannot read these widths for {actual}"))
+        .at(span, "here")
+        .help("write one width for all sides, `pad(x, 1)`, or a pair for every axis, `pad(x, [[1, 1], [0, 2]])`")
+}
+
+/// `out-of-range`: `repeat` no or too many times.
+pub fn repeat_count(span: Span, count: i64, most: i64) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("`repeat` makes 1 to {most} copies, not {count}")).at(span, "here")
+}
+
+/// `type-mismatch`: a category where numbers belong.
+pub fn class_is_no_number(span: Span, what: &str, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("`{what}` takes numbers, {actual} is a category"))
+        .at(span, format!("this is {actual}"))
+        .help("`one_hot(x)` makes numbers of a category; categories are compared with `==`")
+}
+
+/// `type-mismatch`: something else where a category belongs.
+pub fn class_wanted(span: Span, what: &str, actual: &impl Display) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("`{what}` takes a category, not {actual}"))
+        .at(span, format!("this is {actual}"))
+        .help("a category has the type `class(k)`")
+}
+
+/// `type-mismatch`: values that `==` does not compare.
+pub fn not_comparable(symbol: &str, left: Spanned<impl Display>, right: Spanned<impl Display>) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("`{symbol}` cannot compare {} with {}", left.value, right.value))
+        .at(right.span, format!("this is {}", right.value))
+        .and(left.span, format!("this is {}", left.value))
+        .help("categories are compared with categories of the same kind, numbers with numbers")
+}
+
+/// `type-mismatch`: branches or parts with different elements.
+pub fn branches_differ(span: Span, first: Spanned<impl Display>, second: Spanned<impl Display>) -> Diagnostic {
+    let _ = span;
+    Diagnostic::error("type-mismatch", format!("{} and {} cannot stand for each other", first.value, second.value))
+        .at(second.span, format!("this is {}", second.value))
+        .and(first.span, format!("this is {}", first.value))
+}
+
+/// `type-mismatch`: a truth value belongs here.
+pub fn truth_wanted(span: Span, what: &str, actual: &impl Display) -> Diagnostic {
+    truth_wanted_of_value(span, what, &format!("a tensor {actual}"))
+}
+
+/// `type-mismatch`: a truth value belongs here.
+pub fn truth_wanted_of_value(span: Span, what: &str, found: &str) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("`{what}` takes truth values, not {found}"))
+        .at(span, "not a truth value")
+        .help("a comparison gives one: `x > 0.5`")
+}
+
+/// `type-mismatch`: the condition of an `if` is no truth value.
+pub fn condition_not_truth(span: Span, found: &str) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("the condition of an `if` is a truth value, not {found}"))
+        .at(span, "not a truth value")
+        .help("compare it: `x > 0`")
+}
+
+/// `type-mismatch`: a number belongs here.
+pub fn number_wanted(span: Span, what: &str, found: &str) -> Diagnostic {
+    let what = if what.contains(' ') { what.to_owned() } else { format!("`{what}`") };
+    Diagnostic::error("type-mismatch", format!("{what} takes a number, not {found}")).at(span, "not a number")
+}
+
+/// `type-mismatch`: a whole number belongs here.
+pub fn not_whole_number(span: Span, found: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error("type-mismatch", format!("a whole number belongs here, not {found}"));
+    if found.starts_with("a tensor") {
+        diagnostic
+            .at(span, "known only when the program runs")
+            .help("sizes, counts and axes are known before anything runs")
+    } else {
+        diagnostic.at(span, "not a whole number")
+    }
+}
+
+/// `type-mismatch`: a list of whole numbers belongs here.
+pub fn not_a_shape(span: Span, found: &str) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("a list of whole numbers belongs here, not {found}"))
+        .at(span, "not a shape")
+        .help("write `[28, 28, 1]`")
+}
+
+/// `type-mismatch`: what is no tensor where one belongs.
+pub fn not_a_tensor(span: Span, found: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error("type-mismatch", format!("a tensor belongs here, not {found}"));
+    let layer = found.starts_with("the layer") || found.starts_with("a layer") || found.starts_with("the function");
+    let activation = found.starts_with("the activation") || found.starts_with("the model");
+    if layer || activation {
+        diagnostic.at(span, "not applied to anything").help("apply it to a tensor: `x |> f` or `f(x)`")
+    } else {
+        diagnostic.at(span, "not a tensor")
+    }
+}
+
+/// `type-mismatch`: a word that is no case of the enumeration.
+pub fn not_a_case(span: Span, found: &str, name: &str, cases: &[&str]) -> Diagnostic {
+    let cases: Vec<String> = cases.iter().map(|case| format!("`{case}`")).collect();
+    Diagnostic::error("type-mismatch", format!("`{name}` is {}, not {found}", cases.join(" or ")))
+        .at(span, "not one of them")
+}
+
+/// `type-mismatch`: configuration of another type.
+pub fn configuration_mismatch(
+    span: Span,
+    found: &str,
+    wanted: &str,
+    callee: &str,
+    name: &str,
+    declared: Span,
+) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("`{name}` of `{callee}` is {wanted}, not {found}"))
+        .at(span, format!("this is {found}"))
+        .and(declared, "declared here")
+}
+
+/// `not-compile-time`: a tensor as configuration.
+pub fn configuration_at_run_time(span: Span, callee: &str, name: &str) -> Diagnostic {
+    Diagnostic::error(
+        "not-compile-time",
+        format!("`{name}` of `{callee}` is configuration, this is known only when the program runs"),
+    )
+    .at(span, "a tensor")
+    .help(format!("tensors are given in a list of their own, behind the configuration: `{callee}({name} = …)(x)`"))
+}
+
+/// `not-compile-time`: an initialisation that looks at run-time values.
+pub fn not_before_running(span: Span) -> Diagnostic {
+    Diagnostic::error("not-compile-time", "an initial value cannot depend on what is known only when the program runs")
+        .at(span, "known only when the program runs")
+}
+
+/// `missing-type`: an operation on shapes in a function of scalars.
+pub fn untyped_argument(span: Span, what: &str) -> Diagnostic {
+    Diagnostic::error("missing-type", format!("`{what}` looks at the shape, and this argument has no type"))
+        .at(span, "an argument without a type is one element")
+        .help("give the argument a type: `x: [n]` for a vector, `x: [..s]` for any shape")
+}
+
+/// `out-of-range`: a number that is no category.
+pub fn category_out_of_range(span: Span, number: i64, count: &impl Display) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("there is no category {number} in class({count})"))
+        .at(span, "no such category")
+        .help("categories count from 0")
+}
+
+/// `unknown-name`: a text that names no category.
+pub fn unknown_category(span: Span, text: &str, names: &[String]) -> Diagnostic {
+    let known: Vec<String> = names.iter().take(8).map(|name| format!("{name:?}")).collect();
+    Diagnostic::error("unknown-name", format!("there is no category {text:?}"))
+        .at(span, "no such category")
+        .help(format!("the categories are {}", known.join(", ")))
+}
+
+/// `type-mismatch`: a text compared with categories that have no names.
+pub fn categories_without_names(span: Span, text: &str, count: &impl Display) -> Diagnostic {
+    Diagnostic::error(
+        "type-mismatch",
+        format!("the categories of class({count}) have no names, {text:?} is none of them"),
+    )
+    .at(span, "a text")
+    .help("compare with a number, or name them where they are declared: `class(\"no\", \"yes\")`")
+}
+
+/// `type-mismatch`: a parameter or state of categories.
+pub fn param_of_classes(span: Span) -> Diagnostic {
+    Diagnostic::error("type-mismatch", "parameters and states are numbers")
+        .at(span, "write a shape such as `[n, units]`")
+}
+
+/// `type-mismatch`: `class` with odd arguments.
+pub fn class_arguments(span: Span) -> Diagnostic {
+    Diagnostic::error("type-mismatch", "`class` takes the number of categories or their names")
+        .at(span, "here")
+        .help("write `class(10)` or `class(\"no\", \"yes\")`")
+}
+
+/// `misplaced`: two `..` in one shape.
+pub fn two_rests(span: Span) -> Diagnostic {
+    Diagnostic::error("misplaced", "a shape has at most one `..`")
+        .at(span, "a second one")
+        .help("where one ends and the other begins could not be told")
+}
+
+/// `type-mismatch`: a list with names where a tensor belongs.
+pub fn named_list_as_tensor(name: &Spanned<String>) -> Diagnostic {
+    Diagnostic::error("type-mismatch", "the elements of a vector have no names").at(name.span, "a name")
+}
+
+/// `shape-mismatch`: a vector without elements.
+pub fn empty_list(span: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", "a vector has at least one element").at(span, "an empty list")
+}
+
+/// `shape-mismatch`: `let (a, b) = e` with another number of values.
+pub fn destructure(span: Span, wanted: usize, found: &str, names: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("{wanted} names for {found}"))
+        .at(span, format!("this is {found}"))
+        .and(names, "bound here")
+}
+
+/// `out-of-range`: a division by the number 0.
+pub fn division_by_zero(span: Span, divisor: Span) -> Diagnostic {
+    Diagnostic::error("out-of-range", "this divides by 0").at(divisor, "this is 0").and(span, "in this quotient")
+}

@@ -1,0 +1,363 @@
+//! Dimensions: integer polynomials over names, in normal form.
+//!
+//! While a declaration is checked where it stands its dimensions are symbolic: `[m + n]` equals `[n + m]`, `[2 * n]` equals
+//! `[n + n]`. A polynomial is a sorted list of monomials with integer factors; what is not polynomial (`/`, `%`, `min`,
+//! `max`, the product of an unknown number of axes) enters it as an opaque atom. With numbers every dimension is
+//! [`Dim::Known`].
+
+use std::fmt;
+use std::rc::Rc;
+
+/// An extent. Extents that occur in shapes are at least 1.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Dim {
+    /// A number.
+    Known(i64),
+    /// A polynomial with at least one name.
+    Poly(Rc<Poly>),
+    /// Nothing is known; agrees with everything.
+    Unknown,
+}
+
+/// A sum of monomials, sorted, none with the factor 0.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct Poly {
+    terms: Vec<(Monomial, i64)>,
+}
+
+/// A product of atoms with their powers, sorted; the constant has none.
+type Monomial = Vec<(Atom, u32)>;
+
+/// What a polynomial is made of.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Atom {
+    /// A name: at least 1.
+    Name(Rc<str>),
+    /// The product of the axes of a `..s`: at least 1.
+    Prod(Rc<str>),
+    /// Division, rounded down.
+    Div(Dim, Dim),
+    /// The remainder.
+    Rem(Dim, Dim),
+    /// The smaller.
+    Min(Dim, Dim),
+    /// The larger.
+    Max(Dim, Dim),
+}
+
+/// What is known of two dimensions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// They are equal whatever the names stand for.
+    Equal,
+    /// They differ whatever the names stand for.
+    Different,
+    /// It depends.
+    Undecided,
+}
+
+/// Polynomials with more terms than this are not followed.
+const MOST_TERMS: usize = 48;
+
+impl Dim {
+    /// The dimension of that name.
+    pub(super) fn name(name: &str) -> Dim {
+        Dim::atom(Atom::Name(name.into()))
+    }
+
+    /// An opaque atom as a dimension.
+    pub(super) fn atom(atom: Atom) -> Dim {
+        Dim::Poly(Rc::new(Poly { terms: vec![(vec![(atom, 1)], 1)] }))
+    }
+
+    /// Its number, where it has one.
+    pub(super) fn known(&self) -> Option<i64> {
+        match self {
+            Dim::Known(number) => Some(*number),
+            Dim::Poly(_) | Dim::Unknown => None,
+        }
+    }
+
+    fn terms(&self) -> Option<Vec<(Monomial, i64)>> {
+        match self {
+            Dim::Known(0) => Some(Vec::new()),
+            Dim::Known(number) => Some(vec![(Vec::new(), *number)]),
+            Dim::Poly(poly) => Some(poly.terms.clone()),
+            Dim::Unknown => None,
+        }
+    }
+
+    fn from_terms(mut terms: Vec<(Monomial, i64)>) -> Dim {
+        terms.sort();
+        let mut merged: Vec<(Monomial, i64)> = Vec::with_capacity(terms.len());
+        for (monomial, factor) in terms {
+            match merged.last_mut() {
+                Some((last, sum)) if *last == monomial => match sum.checked_add(factor) {
+                    Some(total) => *sum = total,
+                    None => return Dim::Unknown,
+                },
+                Some(_) | None => merged.push((monomial, factor)),
+            }
+        }
+        merged.retain(|(_, factor)| *factor != 0);
+        match merged.as_slice() {
+            [] => Dim::Known(0),
+            [(monomial, factor)] if monomial.is_empty() => Dim::Known(*factor),
+            _ if merged.len() > MOST_TERMS => Dim::Unknown,
+            _ => Dim::Poly(Rc::new(Poly { terms: merged })),
+        }
+    }
+
+    /// The sum; unknown where it leaves 64 bits.
+    pub(super) fn add(&self, other: &Dim) -> Dim {
+        if let (Dim::Known(a), Dim::Known(b)) = (self, other) {
+            return a.checked_add(*b).map_or(Dim::Unknown, Dim::Known);
+        }
+        let (Some(mut terms), Some(more)) = (self.terms(), other.terms()) else { return Dim::Unknown };
+        terms.extend(more);
+        Dim::from_terms(terms)
+    }
+
+    /// The difference.
+    pub(super) fn sub(&self, other: &Dim) -> Dim {
+        self.add(&other.mul(&Dim::Known(-1)))
+    }
+
+    /// The product.
+    pub(super) fn mul(&self, other: &Dim) -> Dim {
+        if let (Dim::Known(a), Dim::Known(b)) = (self, other) {
+            return a.checked_mul(*b).map_or(Dim::Unknown, Dim::Known);
+        }
+        let (Some(left), Some(right)) = (self.terms(), other.terms()) else { return Dim::Unknown };
+        if left.len() * right.len() > 4 * MOST_TERMS {
+            return Dim::Unknown;
+        }
+        let mut terms = Vec::with_capacity(left.len() * right.len());
+        for (a, factor_a) in &left {
+            for (b, factor_b) in &right {
+                let Some(factor) = factor_a.checked_mul(*factor_b) else { return Dim::Unknown };
+                let Some(monomial) = times(a, b) else { return Dim::Unknown };
+                terms.push((monomial, factor));
+            }
+        }
+        Dim::from_terms(terms)
+    }
+
+    /// The quotient, rounded down; unknown for a divisor of 0.
+    pub(super) fn div(&self, other: &Dim) -> Dim {
+        match (self, other) {
+            (Dim::Unknown, _) | (_, Dim::Unknown | Dim::Known(0)) => Dim::Unknown,
+            (Dim::Known(a), Dim::Known(b)) => a.checked_div_euclid(*b).map_or(Dim::Unknown, |quotient| {
+                let floored = if *b < 0 && a.rem_euclid(*b) != 0 { quotient - 1 } else { quotient };
+                Dim::Known(floored)
+            }),
+            (_, Dim::Known(1)) => self.clone(),
+            (Dim::Poly(poly), Dim::Known(b)) if poly.terms.iter().all(|(_, factor)| factor % b == 0) => {
+                Dim::from_terms(poly.terms.iter().map(|(monomial, factor)| (monomial.clone(), factor / b)).collect())
+            }
+            _ if self == other => Dim::Known(1),
+            _ => Dim::atom(Atom::Div(self.clone(), other.clone())),
+        }
+    }
+
+    /// The remainder with the sign of the divisor; unknown for a divisor of 0.
+    pub(super) fn rem(&self, other: &Dim) -> Dim {
+        match (self, other) {
+            (Dim::Unknown, _) | (_, Dim::Unknown | Dim::Known(0)) => Dim::Unknown,
+            (Dim::Known(a), Dim::Known(b)) => a.checked_rem(*b).map_or(Dim::Unknown, |rest| {
+                Dim::Known(if rest != 0 && (rest < 0) != (*b < 0) { rest + b } else { rest })
+            }),
+            (_, Dim::Known(1)) => Dim::Known(0),
+            (Dim::Poly(poly), Dim::Known(b)) if poly.terms.iter().all(|(_, factor)| factor % b == 0) => Dim::Known(0),
+            _ if self == other => Dim::Known(0),
+            _ => Dim::atom(Atom::Rem(self.clone(), other.clone())),
+        }
+    }
+
+    /// The smaller of the two.
+    pub(super) fn smaller(&self, other: &Dim) -> Dim {
+        match (self, other) {
+            (Dim::Unknown, _) | (_, Dim::Unknown) => Dim::Unknown,
+            (Dim::Known(a), Dim::Known(b)) => Dim::Known(*a.min(b)),
+            _ if self == other => self.clone(),
+            _ => Dim::atom(Atom::Min(self.clone().min_of(other), self.clone().max_of(other))),
+        }
+    }
+
+    /// The larger of the two.
+    pub(super) fn larger(&self, other: &Dim) -> Dim {
+        match (self, other) {
+            (Dim::Unknown, _) | (_, Dim::Unknown) => Dim::Unknown,
+            (Dim::Known(a), Dim::Known(b)) => Dim::Known(*a.max(b)),
+            _ if self == other => self.clone(),
+            _ => Dim::atom(Atom::Max(self.clone().min_of(other), self.clone().max_of(other))),
+        }
+    }
+
+    /// The first of the two in the order of writing, so that `min(a, b)` and `min(b, a)` are one atom.
+    fn min_of(self, other: &Dim) -> Dim {
+        std::cmp::Ord::min(self, other.clone())
+    }
+
+    fn max_of(self, other: &Dim) -> Dim {
+        std::cmp::Ord::max(self, other.clone())
+    }
+
+    /// The factor of a name and the rest, where it occurs to the first power and everything else is a number.
+    pub(super) fn linear_in(&self, name: &str) -> Option<(i64, i64)> {
+        let (mut factor, mut rest) = (None, 0);
+        for (monomial, coefficient) in self.terms()? {
+            match monomial.as_slice() {
+                [] => rest = coefficient,
+                [(Atom::Name(other), 1)] if **other == *name => factor = Some(coefficient),
+                _ => return None,
+            }
+        }
+        Some((factor?, rest))
+    }
+
+    /// What is known about equality, given that every name is at least 1.
+    pub(super) fn compare(&self, other: &Dim) -> Verdict {
+        match (self, other) {
+            (Dim::Known(a), Dim::Known(b)) if a == b => Verdict::Equal,
+            (Dim::Known(_), Dim::Known(_)) => Verdict::Different,
+            (Dim::Unknown, _) | (_, Dim::Unknown) => Verdict::Undecided,
+            _ => match self.sub(other) {
+                Dim::Known(0) => Verdict::Equal,
+                Dim::Known(_) => Verdict::Different,
+                Dim::Unknown => Verdict::Undecided,
+                Dim::Poly(difference) if difference.never_zero() => Verdict::Different,
+                Dim::Poly(_) => Verdict::Undecided,
+            },
+        }
+    }
+}
+
+impl Poly {
+    /// Whether all terms have one sign and one of them cannot be 0.
+    fn never_zero(&self) -> bool {
+        let same_sign = self.terms.iter().all(|(_, f)| *f > 0) || self.terms.iter().all(|(_, f)| *f < 0);
+        same_sign && self.terms.iter().any(|(monomial, _)| monomial.iter().all(|(atom, _)| atom.is_positive()))
+    }
+}
+
+impl Atom {
+    fn is_positive(&self) -> bool {
+        match self {
+            Atom::Name(_) | Atom::Prod(_) => true,
+            Atom::Div(..) | Atom::Rem(..) | Atom::Min(..) | Atom::Max(..) => false,
+        }
+    }
+}
+
+fn times(a: &Monomial, b: &Monomial) -> Option<Monomial> {
+    let mut product = a.clone();
+    for (atom, power) in b {
+        match product.iter_mut().find(|(other, _)| other == atom) {
+            Some((_, sum)) => *sum += power,
+            None => product.push((atom.clone(), *power)),
+        }
+    }
+    product.sort();
+    (product.iter().map(|(_, power)| power).sum::<u32>() <= 16).then_some(product)
+}
+
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dim::Known(number) => write!(f, "{number}"),
+            Dim::Unknown => f.write_str("?"),
+            Dim::Poly(poly) => write!(f, "{poly}"),
+        }
+    }
+}
+
+impl fmt::Display for Poly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The constant sorts first and is written last, as one would.
+        let (constants, rest): (Vec<_>, Vec<_>) = self.terms.iter().partition(|(monomial, _)| monomial.is_empty());
+        for (at, (monomial, factor)) in rest.into_iter().chain(constants).enumerate() {
+            let size = factor.unsigned_abs();
+            match (at, *factor < 0) {
+                (0, false) => {}
+                (0, true) => f.write_str("-")?,
+                (_, false) => f.write_str(" + ")?,
+                (_, true) => f.write_str(" - ")?,
+            }
+            if monomial.is_empty() {
+                write!(f, "{size}")?;
+                continue;
+            }
+            if size != 1 {
+                write!(f, "{size} * ")?;
+            }
+            let powers = monomial.iter().flat_map(|(atom, power)| std::iter::repeat_n(atom, *power as usize));
+            for (at, atom) in powers.enumerate() {
+                if at > 0 {
+                    f.write_str(" * ")?;
+                }
+                write!(f, "{atom}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Atom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operand = |dim: &Dim| match dim {
+            Dim::Poly(poly) if poly.terms.len() > 1 => format!("({dim})"),
+            Dim::Known(_) | Dim::Poly(_) | Dim::Unknown => dim.to_string(),
+        };
+        match self {
+            Atom::Name(name) => f.write_str(name),
+            Atom::Prod(rest) => write!(f, "prod({rest})"),
+            Atom::Div(a, b) => write!(f, "{} / {}", operand(a), operand(b)),
+            Atom::Rem(a, b) => write!(f, "{} % {}", operand(a), operand(b)),
+            Atom::Min(a, b) => write!(f, "min({a}, {b})"),
+            Atom::Max(a, b) => write!(f, "max({a}, {b})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_and_products_have_one_form() {
+        let (m, n) = (Dim::name("m"), Dim::name("n"));
+        assert_eq!(m.add(&n), n.add(&m));
+        assert_eq!(n.add(&n), n.mul(&Dim::Known(2)));
+        assert_eq!(m.add(&n).mul(&m.add(&n)), m.mul(&m).add(&n.mul(&n)).add(&m.mul(&n).mul(&Dim::Known(2))));
+        assert_eq!(n.sub(&n), Dim::Known(0));
+        assert_eq!(n.mul(&Dim::Known(6)).div(&Dim::Known(3)).to_string(), "2 * n");
+    }
+
+    #[test]
+    fn division_floors() {
+        for (a, b) in [(7, 2), (-7, 2), (7, -2), (-7, -2), (6, 3)] {
+            let expected = (a as f64 / b as f64).floor() as i64;
+            assert_eq!(Dim::Known(a).div(&Dim::Known(b)), Dim::Known(expected), "{a} / {b}");
+            assert_eq!(Dim::Known(a).rem(&Dim::Known(b)), Dim::Known(a - b * expected), "{a} % {b}");
+        }
+    }
+
+    #[test]
+    fn verdicts() {
+        let n = Dim::name("n");
+        assert_eq!(n.compare(&n.add(&Dim::Known(1))), Verdict::Different);
+        assert_eq!(n.compare(&n.mul(&Dim::Known(2))), Verdict::Different);
+        assert_eq!(n.compare(&Dim::name("m")), Verdict::Undecided);
+        assert_eq!(n.compare(&Dim::Known(3)), Verdict::Undecided);
+        assert_eq!(n.div(&Dim::Known(2)).compare(&n.div(&Dim::Known(2))), Verdict::Equal);
+        assert_eq!(Dim::Known(i64::MAX).add(&Dim::Known(1)), Dim::Unknown);
+    }
+
+    #[test]
+    fn printed_as_written() {
+        let n = Dim::name("n");
+        assert_eq!(n.mul(&Dim::Known(2)).sub(&Dim::Known(1)).to_string(), "2 * n - 1");
+        assert_eq!(n.add(&Dim::Known(1)).div(&Dim::Known(2)).to_string(), "(n + 1) / 2");
+    }
+}

@@ -1,0 +1,840 @@
+//! The walker: types through the body of a declaration, symbolic or with numbers.
+//!
+//! One walk serves both. Where a declaration stands its dimensions are names and nothing is written down; at a use every
+//! dimension is a number and the walk writes a [`hir::Body`](super::hir::Body). Compile-time values (numbers, texts,
+//! declarations and layers not yet applied) are evaluated by the walker itself, so calls are put in place, `repeat` is carried out and
+//! a compile-time `if` takes one branch. What went wrong is [`Value::Unknown`], which agrees with everything.
+
+use super::CheckOptions;
+use super::body::{Builder, PathScope};
+use super::dim::Dim;
+use super::hir::{Elementwise, HirOp};
+use super::names::{DeclId, Declared, Globals, Group, Program, closest};
+use super::primitives;
+use super::types::{Callable, ListItem, Shape, Tensor, Type, Value};
+use crate::diagnostics::{Diagnostic, Diagnostics, Label, names as name_problems, shapes as problems};
+use crate::source::{Sources, Span};
+use crate::syntax::ast::{Argument as AstArgument, Ast, BinaryOp, CallableKind, ExprId, ExprKind, UnaryOp};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// What a place expects of an expression, where that changes what the expression means.
+#[derive(Clone, Debug)]
+pub(super) enum Want {
+    /// Nothing in particular.
+    Any,
+    /// A whole number: `/` rounds down.
+    Int,
+    /// A list of whole numbers.
+    Shape,
+    /// A declaration of that kind.
+    Kind(CallableKind),
+    /// A tensor of that type.
+    Type(Type),
+    /// A case of an enumeration.
+    Words(Rc<[Rc<str>]>),
+}
+
+/// What the expressions of a place see besides the language: the fields of a `data` block, the outputs of a trained model.
+pub(super) trait Hooks<'a> {
+    /// The value of a name that no `let` binds; `None` where it is none of this place's names.
+    fn name(&self, walker: &mut Walker<'a>, name: &str, span: Span, want: &Want) -> Option<Value>;
+
+    /// The value of a call of a name that no `let` binds; the arguments are not evaluated yet.
+    fn call(&self, walker: &mut Walker<'a>, call: &HookedCall<'a>, want: &Want) -> Option<Value>;
+
+    /// The names this place adds, for suggestions.
+    fn names(&self) -> Vec<String>;
+}
+
+/// A call as the tree has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HookedCall<'a> {
+    /// The name called.
+    pub(super) name: &'a str,
+    /// Where the name stands.
+    pub(super) name_span: Span,
+    /// The arguments.
+    pub(super) arguments: &'a [AstArgument],
+    /// All of the call.
+    pub(super) span: Span,
+}
+
+/// A name bound in a body.
+#[derive(Clone, Debug)]
+pub(super) struct Local {
+    /// What it stands for.
+    pub(super) value: Value,
+    /// Where it is bound.
+    pub(super) span: Span,
+    /// What gave a dimension its number.
+    pub(super) cause: Option<Span>,
+}
+
+/// A declaration being walked.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    /// The file of its text, an index into the program's units.
+    pub(super) unit: usize,
+    /// The declaration; none for a `train` or `data` block.
+    pub(super) decl: Option<DeclId>,
+    /// Its kind.
+    pub(super) kind: Option<CallableKind>,
+    /// The names bound, block by block.
+    pub(super) scopes: Vec<HashMap<Rc<str>, Local>>,
+    /// Where it is called.
+    pub(super) call: Option<Span>,
+    /// Whether the walk is in its body; before, it is binding arguments, and problems are the caller's.
+    pub(super) entered: bool,
+    /// Its states by name: number, type and place.
+    pub(super) states: HashMap<Rc<str>, (usize, Type, Span)>,
+    /// The new value of an optimizer's `param`.
+    pub(super) next_param: Option<Value>,
+    /// The `scan` blocks being walked.
+    pub(super) scans: Vec<ScanFrame>,
+}
+
+/// A `scan` being walked.
+#[derive(Debug, Default)]
+pub(super) struct ScanFrame {
+    /// Its states: name, type, place, next value.
+    pub(super) states: Vec<(Rc<str>, Type, Span, Option<Tensor>)>,
+    /// What it emits.
+    pub(super) emitted: Vec<Tensor>,
+}
+
+/// What is known of a declaration checked where it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Status {
+    /// Not yet checked, or being checked.
+    Open,
+    /// Fine.
+    Sound,
+    /// Something was reported in it.
+    Failed,
+}
+
+/// The state of a walk.
+pub(super) struct Walker<'a> {
+    /// All files.
+    pub(super) program: &'a Program,
+    /// All declarations.
+    pub(super) globals: &'a Globals<'a>,
+    /// All texts.
+    pub(super) sources: &'a Sources,
+    /// Settings and limits.
+    pub(super) options: &'a CheckOptions<'a>,
+    /// Where problems go.
+    pub(super) diagnostics: &'a mut Diagnostics,
+    /// Whether there are numbers, and values are written down.
+    pub(super) recording: bool,
+    /// What is being walked, outermost first.
+    pub(super) frames: Vec<Frame>,
+    /// The bodies being written.
+    pub(super) bodies: Vec<Builder>,
+    /// The paths of the layers being walked.
+    pub(super) paths: Vec<PathScope>,
+    /// The layers applied so far.
+    pub(super) layers: Vec<super::hir::LayerUse>,
+    /// What the present place adds to the language.
+    pub(super) hooks: Option<Rc<dyn Hooks<'a> + 'a>>,
+    /// The results of the checks where declarations stand.
+    pub(super) status: Vec<Status>,
+    /// The values of constants; `None` while one is being worked out.
+    pub(super) constants: HashMap<DeclId, Option<Value>>,
+    /// Which declarations name which, as met in the checks where they stand.
+    pub(super) references: Vec<(DeclId, DeclId, Span)>,
+    /// The shapes of the parameters whose initialisation is being walked.
+    pub(super) init_shapes: Vec<Shape>,
+    /// The use of the outermost frame, where it has numbers of its own.
+    pub(super) use_site: Option<(Span, String)>,
+    /// Whether problems are dropped, because they were reported before.
+    pub(super) muted: bool,
+    /// Whether `avg` has its place: a metric of a run is being walked.
+    pub(super) in_metric: bool,
+    /// Uses with a problem.
+    pub(super) reported_uses: HashSet<Span>,
+    /// The number of problems reported so far, muted ones included.
+    pub(super) problems: usize,
+    pub(super) next_body: u32,
+    pub(super) emitted: u64,
+    pub(super) halted: bool,
+    steps: u64,
+    depth: u32,
+}
+
+/// Expressions nested deeper than this, calls included, are refused.
+const DEEPEST: u32 = 600;
+
+impl<'a> Walker<'a> {
+    /// A walker that has seen nothing.
+    pub(super) fn new(
+        program: &'a Program,
+        globals: &'a Globals<'a>,
+        sources: &'a Sources,
+        options: &'a CheckOptions<'a>,
+        diagnostics: &'a mut Diagnostics,
+    ) -> Walker<'a> {
+        Walker {
+            program,
+            globals,
+            sources,
+            options,
+            diagnostics,
+            recording: false,
+            frames: Vec::new(),
+            bodies: Vec::new(),
+            paths: vec![PathScope::default()],
+            layers: Vec::new(),
+            hooks: None,
+            status: vec![Status::Open; globals.declarations.len()],
+            constants: HashMap::new(),
+            references: Vec::new(),
+            init_shapes: Vec::new(),
+            use_site: None,
+            muted: false,
+            in_metric: false,
+            reported_uses: HashSet::new(),
+            problems: 0,
+            next_body: 0,
+            emitted: 0,
+            halted: false,
+            steps: 0,
+            depth: 0,
+        }
+    }
+
+    /// The tree of the declaration being walked.
+    pub(super) fn ast(&self) -> &'a Ast {
+        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
+        &self.program.units[unit].ast
+    }
+
+    /// The declaration being walked.
+    pub(super) fn frame(&mut self) -> &mut Frame {
+        if self.frames.is_empty() {
+            self.frames.push(Frame { unit: self.globals.main, scopes: vec![HashMap::new()], ..Frame::default() });
+        }
+        self.frames.last_mut().expect("a frame was just pushed")
+    }
+
+    /// Reports a problem of the expression at hand: in place where it belongs to the outermost declaration, else at the use.
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.problems += 1;
+        if self.muted || self.halted {
+            return;
+        }
+        let frames: Vec<&Frame> = self.frames.iter().filter(|frame| frame.entered).collect();
+        let inner = if self.recording { 0 } else { 1 };
+        let failed_before = |frame: &&Frame| frame.decl.is_some_and(|id| self.status[id.0 as usize] == Status::Failed);
+        if frames.iter().skip(inner).any(failed_before) {
+            return;
+        }
+        let site = self.use_site.clone().or_else(|| {
+            let frame = frames.get(1)?;
+            Some((frame.call?, self.globals.get(frame.decl?).name.value.clone()))
+        });
+        let Some((span, name)) = site else { return self.force_report(diagnostic) };
+        if !self.reported_uses.insert(span) {
+            return;
+        }
+        let mut diagnostic = diagnostic;
+        diagnostic.fixes.clear();
+        diagnostic.labels.insert(0, Label { span, message: format!("in this use of `{name}`") });
+        self.force_report(diagnostic);
+    }
+
+    /// Reports a problem as it is.
+    pub(super) fn force_report(&mut self, diagnostic: Diagnostic) {
+        self.problems += 1;
+        if !self.muted {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Binds a name in the innermost block.
+    pub(super) fn bind(&mut self, name: &str, value: Value, span: Span) {
+        self.bind_with_cause(name, value, span, None);
+    }
+
+    /// Binds a name and says what gave it its number.
+    pub(super) fn bind_with_cause(&mut self, name: &str, value: Value, span: Span, cause: Option<Span>) {
+        let frame = self.frame();
+        if frame.scopes.is_empty() {
+            frame.scopes.push(HashMap::new());
+        }
+        if let Some(scope) = frame.scopes.last_mut() {
+            scope.insert(name.into(), Local { value, span, cause });
+        }
+    }
+
+    /// What a name is bound to in the body at hand.
+    pub(super) fn local(&self, name: &str) -> Option<&Local> {
+        self.frames.last()?.scopes.iter().rev().find_map(|scope| scope.get(name))
+    }
+
+    /// The value of an expression of the body at hand.
+    pub(super) fn eval(&mut self, expr: ExprId, want: &Want) -> Value {
+        let ast = self.ast();
+        let span = ast[expr].span;
+        self.steps += 1;
+        if self.steps > self.options.most_steps || self.depth > DEEPEST {
+            self.halt(span);
+        }
+        if self.halted {
+            return Value::Unknown;
+        }
+        self.depth += 1;
+        let value = self.eval_kind(ast, expr, span, want);
+        self.depth -= 1;
+        value
+    }
+
+    fn eval_kind(&mut self, ast: &'a Ast, expr: ExprId, span: Span, want: &Want) -> Value {
+        match &ast[expr].kind {
+            ExprKind::Number { value, integer } => number_value(*value, *integer),
+            ExprKind::String(text) => Value::Text(text.as_str().into()),
+            ExprKind::Bool(truth) => Value::Bool(Some(*truth)),
+            ExprKind::Name(name) => self.eval_name(name, span, want),
+            ExprKind::List(items) => self.eval_list(items, span, want),
+            ExprKind::Tuple(items) => {
+                let values = items.iter().map(|&item| (None, self.eval(item, &Want::Any))).collect();
+                Value::Tuple(Rc::new(values))
+            }
+            ExprKind::Paren(inner) => self.eval(*inner, want),
+            ExprKind::Unary(op, operand) => {
+                let at = ast[*operand].span;
+                let value = self.eval(*operand, &arithmetic_want(want));
+                let op = match op {
+                    UnaryOp::Neg => Elementwise::Neg,
+                    UnaryOp::Not => Elementwise::Not,
+                };
+                self.elementwise(op, &[(value, at)], span, want)
+            }
+            ExprKind::Binary(..) => self.eval_binary(ast, expr, want),
+            ExprKind::Pipe(..) => self.eval_pipe(ast, expr, want),
+            ExprKind::If { condition, then, otherwise } => self.eval_if(*condition, *then, *otherwise, span, want),
+            ExprKind::Call { callee, arguments } => self.eval_call(*callee, arguments, span, want),
+            ExprKind::Index { base, indices } => self.eval_index(*base, indices, span),
+            ExprKind::Range(start, end) => self.eval_range(*start, *end),
+            ExprKind::Rest(name) => match self.local(&name.value).map(|local| local.value.clone()) {
+                Some(axes @ (Value::Axes(_) | Value::Unknown)) => axes,
+                Some(_) | None => {
+                    self.report(name_problems::unknown_rest(name));
+                    Value::Unknown
+                }
+            },
+            ExprKind::Block(statements) => self.eval_block(statements, span, want),
+            ExprKind::Repeat { count, body } => self.eval_repeat(*count, *body, span),
+            ExprKind::Each(inner) => self.eval_each(*inner, span),
+            ExprKind::Scan { over, from, body } => self.eval_scan(over, from, *body, span),
+            ExprKind::On(value, _) => {
+                self.report(name_problems::misplaced_on(span));
+                self.eval(*value, want)
+            }
+            ExprKind::Error => Value::Unknown,
+        }
+    }
+
+    fn eval_range(&mut self, start: ExprId, end: ExprId) -> Value {
+        match (self.eval_int(start), self.eval_int(end)) {
+            (Some(start), Some(end)) => Value::Range(start, end),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// A compile-time whole number; reports what is none.
+    pub(super) fn eval_int(&mut self, expr: ExprId) -> Option<Dim> {
+        let value = self.eval(expr, &Want::Int);
+        let span = self.ast()[expr].span;
+        self.as_int(&value, span)
+    }
+
+    /// The whole number that a value is; reports what is none.
+    pub(super) fn as_int(&mut self, value: &Value, span: Span) -> Option<Dim> {
+        match value {
+            Value::Int(dim) => Some(dim.clone()),
+            Value::Float(Some(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
+                Some(Dim::Known(*number as i64))
+            }
+            Value::Float(None) => Some(Dim::Unknown),
+            Value::Unknown => None,
+            other => {
+                self.report(problems::not_whole_number(span, &self.describe(other)));
+                None
+            }
+        }
+    }
+
+    /// A list of compile-time whole numbers, or the axes of a `..s`.
+    pub(super) fn as_shape(&mut self, value: &Value, span: Span) -> Option<Shape> {
+        match value {
+            Value::Axes(axes) => Some(axes.to_vec()),
+            Value::List(items) => {
+                let mut shape = Vec::with_capacity(items.len());
+                for item in items.iter() {
+                    match &item.value {
+                        Value::Axes(axes) => shape.extend(axes.iter().cloned()),
+                        value => shape.push(super::types::Axis::Dim(self.as_int(value, item.span)?)),
+                    }
+                }
+                Some(shape)
+            }
+            Value::Int(dim) => Some(vec![super::types::Axis::Dim(dim.clone())]),
+            Value::Unknown => None,
+            other => {
+                self.report(problems::not_a_shape(span, &self.describe(other)));
+                None
+            }
+        }
+    }
+
+    fn eval_name(&mut self, name: &'a str, span: Span, want: &Want) -> Value {
+        if let Want::Words(words) = want
+            && let Some(word) = words.iter().find(|word| &***word == name)
+            && self.local(name).is_none()
+        {
+            return Value::Word(Some(word.clone()));
+        }
+        if let Some(local) = self.local(name) {
+            return local.value.clone();
+        }
+        if let Some(hooks) = self.hooks.clone()
+            && self.in_hooked_place()
+            && let Some(value) = hooks.name(self, name, span, want)
+        {
+            return value;
+        }
+        let kind = self.frames.last().and_then(|frame| frame.kind);
+        if name == "training" && matches!(kind, Some(CallableKind::Layer | CallableKind::Model)) {
+            return self.emit(HirOp::Training, &[], Type::truth(Vec::new()), span);
+        }
+        if let Some(id) = self.find_global(name, span, want) {
+            return self.global_value(id, span);
+        }
+        if let Some(primitive) = primitives::find(name) {
+            return Value::Callable(Callable::Primitive(primitive, Rc::default()));
+        }
+        if let Some(value) = self.find_any_global(name, span) {
+            return value;
+        }
+        if ast_broken(self.ast(), name) {
+            return Value::Unknown;
+        }
+        let suggestion = self.suggest(name, want);
+        self.report(name_problems::unknown_name(span, name, suggestion.as_deref(), &self.place_of_name(name, kind)));
+        Value::Unknown
+    }
+
+    /// Names that exist elsewhere get a word on where.
+    fn place_of_name(&self, name: &str, kind: Option<CallableKind>) -> Option<String> {
+        let place = match name {
+            "training" => "a `layer` or a `model`",
+            "fan_in" | "fan_out" | "shape" => "an `init`",
+            "grad" | "lr" | "param" => "an `optimizer`",
+            "epoch" | "progress" | "epochs" | "steps_per_epoch" | "val_loss" | "stalled" => "a `schedule`",
+            "step" => "an `optimizer` or a `schedule`",
+            _ => return None,
+        };
+        kind.map(|kind| format!("`{name}` is known in {place} only, this is a `{}`", kind.keyword()))
+    }
+
+    /// Whether the body at hand is that of the place the hooks belong to, not of a declaration called there.
+    fn in_hooked_place(&self) -> bool {
+        self.frames.last().is_none_or(|frame| frame.decl.is_none())
+    }
+
+    /// The group of declarations that a place asks for.
+    fn group(&self, want: &Want) -> Group {
+        if let Want::Kind(kind) = want {
+            return Group::of(*kind);
+        }
+        match self.frames.last().and_then(|frame| frame.kind) {
+            Some(kind @ (CallableKind::Loss | CallableKind::Metric | CallableKind::Init)) => Group::of(kind),
+            Some(_) | None => Group::Value,
+        }
+    }
+
+    fn find_global(&mut self, name: &str, span: Span, want: &Want) -> Option<DeclId> {
+        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
+        let present = self.frames.last().and_then(|frame| frame.decl);
+        let id = self.globals.find(unit, name, self.group(want), present)?;
+        self.note_reference(id, span);
+        Some(id)
+    }
+
+    fn find_any_global(&mut self, name: &str, span: Span) -> Option<Value> {
+        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
+        let id = self.globals.find_any(unit, name)?;
+        self.note_reference(id, span);
+        Some(self.global_value(id, span))
+    }
+
+    fn note_reference(&mut self, id: DeclId, span: Span) {
+        if let [Frame { decl: Some(from), .. }] = self.frames.as_slice()
+            && !self.recording
+        {
+            self.references.push((*from, id, span));
+        }
+    }
+
+    /// The value of a declaration's name.
+    pub(super) fn global_value(&mut self, id: DeclId, span: Span) -> Value {
+        let declaration = *self.globals.get(id);
+        match declaration.what {
+            Declared::Const(value) => self.constant_value(id, value, span),
+            Declared::Callable(_) => Value::Callable(Callable::Declared(id, None)),
+            Declared::Data(_) => {
+                self.report(name_problems::data_is_no_value(span, &declaration.name.value, declaration.name.span));
+                Value::Unknown
+            }
+        }
+    }
+
+    fn constant_value(&mut self, id: DeclId, value: ExprId, span: Span) -> Value {
+        let declaration = *self.globals.get(id);
+        match self.constants.get(&id) {
+            Some(Some(known)) => return known.clone(),
+            Some(None) => {
+                self.force_report(name_problems::cycle(span, &[(&declaration.name.value, declaration.name.span)]));
+                return Value::Unknown;
+            }
+            None => {}
+        }
+        let given = self.options.overrides.iter().rev().find(|(name, _)| *name == declaration.name.value);
+        let in_prelude = self.program.units[declaration.unit].prelude;
+        let known = match given.filter(|_| !in_prelude) {
+            Some((name, text)) => match parse_override(text) {
+                Some(value) => value,
+                None => {
+                    self.force_report(name_problems::override_not_a_number(name, text, declaration.name.span));
+                    Value::Unknown
+                }
+            },
+            None => {
+                self.constants.insert(id, None);
+                let unit = declaration.unit;
+                let hooks = self.hooks.take();
+                let (frames, site) = (std::mem::take(&mut self.frames), self.use_site.take());
+                self.frames.push(Frame { unit, scopes: vec![HashMap::new()], entered: true, ..Frame::default() });
+                let known = self.eval(value, &Want::Any);
+                self.frames = frames;
+                self.use_site = site;
+                self.hooks = hooks;
+                if known.is_run_time() || matches!(known, Value::Callable(_) | Value::Tuple(_)) {
+                    let at = self.program.units[unit].ast[value].span;
+                    self.force_report(name_problems::constant_not_known(at, &declaration.name.value));
+                    Value::Unknown
+                } else {
+                    known
+                }
+            }
+        };
+        self.constants.insert(id, Some(known.clone()));
+        known
+    }
+
+    /// The name nearest to one that is not known.
+    pub(super) fn suggest(&self, name: &str, want: &Want) -> Option<String> {
+        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
+        let scopes = self.frames.last().into_iter().flat_map(|frame| &frame.scopes);
+        let mut names: Vec<String> = Vec::new();
+        for scope in scopes {
+            let mut bound: Vec<String> = scope.keys().map(|name| name.to_string()).collect();
+            bound.sort();
+            names.extend(bound);
+        }
+        if let Some(hooks) = self.hooks.as_ref().filter(|_| self.in_hooked_place()) {
+            names.extend(hooks.names());
+        }
+        if let Want::Words(words) = want {
+            names.extend(words.iter().map(|word| word.to_string()));
+        }
+        let group = self.group(want);
+        let groups: &[Group] = if group == Group::Value { &[Group::Value] } else { &[group, Group::Value] };
+        names.extend(self.globals.visible(unit, groups).into_iter().map(str::to_owned));
+        names.extend(primitives::names().map(str::to_owned));
+        closest(name, names.iter().map(String::as_str)).map(str::to_owned)
+    }
+
+    fn eval_list(&mut self, items: &'a [AstArgument], span: Span, want: &Want) -> Value {
+        let inner = match want {
+            Want::Shape | Want::Int => Want::Int,
+            Want::Kind(kind) => Want::Kind(*kind),
+            Want::Type(ty) => match ty.shape.split_first() {
+                Some((_, rest)) => Want::Type(ty.with_shape(rest.to_vec())),
+                None => Want::Any,
+            },
+            Want::Any | Want::Words(_) => Want::Any,
+        };
+        let ast = self.ast();
+        let mut list = Vec::with_capacity(items.len());
+        for item in items {
+            let value = self.eval(item.value, &inner);
+            list.push(ListItem { name: item.name.clone(), value, span: ast[item.value].span });
+        }
+        let value = Value::List(Rc::new(list));
+        // What exists only when the program runs is stacked once, however often the list is used.
+        if value.is_run_time() { self.to_tensor(&value, span).map_or(Value::Unknown, Value::Tensor) } else { value }
+    }
+
+    fn eval_binary(&mut self, ast: &'a Ast, expr: ExprId, want: &Want) -> Value {
+        // A chain of infix operators leans to the left; it is walked without recursion.
+        let mut chain = Vec::new();
+        let mut left = expr;
+        while let ExprKind::Binary(op, at, first, second) = &ast[left].kind {
+            chain.push((*op, at.span, left, *second));
+            left = *first;
+        }
+        let inner = arithmetic_want(want);
+        let first = chain.last().map_or(expr, |(_, _, whole, _)| *whole);
+        let words = self.words_beside(ast, first, &chain);
+        let mut value = self.eval(left, words.as_ref().unwrap_or(&inner));
+        let mut span = ast[left].span;
+        for (op, at, whole, right) in chain.into_iter().rev() {
+            self.steps += 1;
+            let enumeration = match (&value, op) {
+                (Value::Word(_), BinaryOp::Eq | BinaryOp::Ne) => self.words_of(ast, left),
+                _ => None,
+            };
+            let other = self.eval(right, enumeration.as_ref().unwrap_or(&inner));
+            let right_span = ast[right].span;
+            let whole_span = ast[whole].span;
+            value = self.binary(op, at, (value, span), (other, right_span), whole_span, want);
+            span = whole_span;
+            if self.halted {
+                return Value::Unknown;
+            }
+        }
+        value
+    }
+
+    /// The enumeration on the right of a comparison, for the name on its left.
+    fn words_beside(&self, ast: &'a Ast, first: ExprId, chain: &[(BinaryOp, Span, ExprId, ExprId)]) -> Option<Want> {
+        let (op, _, _, right) = chain.iter().find(|(_, _, whole, _)| *whole == first)?;
+        matches!(op, BinaryOp::Eq | BinaryOp::Ne).then(|| self.words_of(ast, *right)).flatten()
+    }
+
+    /// The cases of the enumeration that a configuration name has as its type.
+    fn words_of(&self, ast: &'a Ast, expr: ExprId) -> Option<Want> {
+        let ExprKind::Name(name) = &ast[expr].kind else { return None };
+        let frame = self.frames.last()?;
+        let callable = self.globals.get(frame.decl?).callable()?;
+        let parameter = callable.config.iter().flatten().find(|parameter| parameter.name.value == *name)?;
+        super::calls::words_of_type(parameter.ty.as_ref()?).map(Want::Words)
+    }
+
+    fn binary(
+        &mut self,
+        op: BinaryOp,
+        at: Span,
+        left: (Value, Span),
+        right: (Value, Span),
+        span: Span,
+        want: &Want,
+    ) -> Value {
+        let op = match op {
+            BinaryOp::MatMul => return self.matmul(left, right, at, span),
+            BinaryOp::Add => Elementwise::Add,
+            BinaryOp::Sub => Elementwise::Sub,
+            BinaryOp::Mul => Elementwise::Mul,
+            BinaryOp::Div => Elementwise::Div,
+            BinaryOp::Rem => Elementwise::Rem,
+            BinaryOp::Pow => Elementwise::Pow,
+            BinaryOp::Eq => Elementwise::Eq,
+            BinaryOp::Ne => Elementwise::Ne,
+            BinaryOp::Lt => Elementwise::Lt,
+            BinaryOp::Le => Elementwise::Le,
+            BinaryOp::Gt => Elementwise::Gt,
+            BinaryOp::Ge => Elementwise::Ge,
+            BinaryOp::And => Elementwise::And,
+            BinaryOp::Or => Elementwise::Or,
+        };
+        self.elementwise(op, &[left, right], span, want)
+    }
+
+    fn eval_pipe(&mut self, ast: &'a Ast, expr: ExprId, want: &Want) -> Value {
+        let mut chain = Vec::new();
+        let mut left = expr;
+        while let ExprKind::Pipe(first, second) = &ast[left].kind {
+            chain.push((left, *second));
+            left = *first;
+        }
+        let mut value = self.eval(left, want);
+        let mut span = ast[left].span;
+        for (whole, right) in chain.into_iter().rev() {
+            self.steps += 1;
+            let layer = self.eval(right, &Want::Kind(CallableKind::Layer));
+            let at = ast[right].span;
+            value = match (value, layer) {
+                (_, Value::Unknown) => Value::Unknown,
+                (Value::Unknown, Value::Callable(_)) => Value::Unknown,
+                (Value::Callable(first), Value::Callable(second)) => {
+                    Value::Callable(chained((first, span), (second, at)))
+                }
+                (value, Value::Callable(layer)) => self.pipe_into(value, span, &layer, at),
+                (_, other) => {
+                    self.report(name_problems::not_callable(at, &self.describe(&other)));
+                    Value::Unknown
+                }
+            };
+            span = ast[whole].span;
+            if self.halted {
+                return Value::Unknown;
+            }
+        }
+        value
+    }
+
+    fn eval_if(
+        &mut self,
+        condition: ExprId,
+        then: ExprId,
+        otherwise: Option<ExprId>,
+        span: Span,
+        want: &Want,
+    ) -> Value {
+        // An `else if` chain leans to the right; a loop over compile-time conditions keeps it flat.
+        let ast = self.ast();
+        let test = self.eval(condition, &Want::Any);
+        let at = ast[condition].span;
+        let Some(otherwise) = otherwise else {
+            self.eval(then, want);
+            return Value::Unknown;
+        };
+        match test {
+            Value::Bool(Some(true)) => self.eval(then, want),
+            Value::Bool(Some(false)) => self.eval(otherwise, want),
+            Value::Bool(None) | Value::Unknown => {
+                let before = self.mark_params();
+                let first = self.eval(then, want);
+                self.restore_params(before.clone());
+                let second = self.eval(otherwise, want);
+                self.restore_params(before);
+                self.agree(first, second)
+            }
+            Value::Tensor(test) => {
+                let first = self.eval(then, want);
+                let second = self.eval(otherwise, want);
+                let (then_at, else_at) = (ast[then].span, ast[otherwise].span);
+                let operands = [(Value::Tensor(test), at), (first, then_at), (second, else_at)];
+                self.elementwise(Elementwise::If, &operands, span, &Want::Any)
+            }
+            other => {
+                self.report(problems::condition_not_truth(at, &self.describe(&other)));
+                Value::Unknown
+            }
+        }
+    }
+
+    /// What is known of a value that is one of two.
+    fn agree(&self, first: Value, second: Value) -> Value {
+        match (first, second) {
+            (Value::Tensor(a), Value::Tensor(b)) if a.ty == b.ty => Value::Tensor(a),
+            (Value::Int(a), Value::Int(b)) if a == b => Value::Int(a),
+            (Value::Int(_), Value::Int(_)) => Value::Int(Dim::Unknown),
+            (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => Value::Float(None),
+            (Value::Bool(_), Value::Bool(_)) => Value::Bool(None),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// A value that exists when the program runs, from one known before where need be; reports what cannot be one.
+    pub(super) fn to_tensor(&mut self, value: &Value, span: Span) -> Option<Tensor> {
+        match value {
+            Value::Tensor(tensor) => Some(tensor.clone()),
+            Value::Int(Dim::Known(number)) => self.constant(*number as f64, span),
+            Value::Int(_) | Value::Float(None) if self.recording => None,
+            Value::Int(_) | Value::Float(None) => self.constant(0.0, span),
+            Value::Float(Some(number)) => self.constant(*number, span),
+            Value::Bool(truth) => {
+                self.emit_tensor(HirOp::Truth(truth.unwrap_or_default()), &[], Type::truth(Vec::new()), span)
+            }
+            Value::List(items) => self.stack_list(&items.clone(), span),
+            Value::Unknown => None,
+            other => {
+                self.report(problems::not_a_tensor(span, &self.describe(other)));
+                None
+            }
+        }
+    }
+
+    /// A value in words, for messages.
+    pub(super) fn describe(&self, value: &Value) -> String {
+        match value {
+            Value::Unknown => "something unknown".to_owned(),
+            Value::Tensor(tensor) => format!("a tensor {}", tensor.ty),
+            Value::Int(dim) => format!("the number {dim}"),
+            Value::Float(Some(number)) => format!("the number {number}"),
+            Value::Float(None) => "a number".to_owned(),
+            Value::Bool(Some(truth)) => format!("`{truth}`"),
+            Value::Bool(None) => "a truth value".to_owned(),
+            Value::Text(text) => format!("the text {text:?}"),
+            Value::Word(Some(word)) => format!("the word `{word}`"),
+            Value::Word(None) => "a word".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Axes(axes) => format!("the axes {}", super::types::Written(axes)),
+            Value::Range(start, end) => format!("the range {start}..{end}"),
+            Value::Tuple(items) => format!("{} values", items.len()),
+            Value::Callable(callable) => self.describe_callable(callable),
+        }
+    }
+
+    /// A callable in words.
+    pub(super) fn describe_callable(&self, callable: &Callable) -> String {
+        match callable {
+            Callable::Declared(id, _) => {
+                let declaration = self.globals.get(*id);
+                format!("the {} `{}`", declaration.keyword(), declaration.name.value)
+            }
+            Callable::Primitive(primitive, _) => format!("the function `{}`", primitive.name()),
+            Callable::Chain(_) | Callable::Repeated(_) | Callable::Each(_) => "a layer".to_owned(),
+            Callable::Shared { inner, .. } => self.describe_callable(inner),
+            Callable::Opaque(kind) => format!("a {}", kind.keyword()),
+        }
+    }
+}
+
+/// Whether something that could not be parsed would have bound the name.
+fn ast_broken(ast: &Ast, name: &str) -> bool {
+    ast.broken.iter().any(|broken| broken.value == name)
+}
+
+/// Two layers in a row, as one.
+fn chained(first: (Callable, Span), second: (Callable, Span)) -> Callable {
+    let mut links = Vec::new();
+    for (callable, span) in [first, second] {
+        match callable {
+            Callable::Chain(inner) => links.extend(inner.iter().cloned()),
+            other => links.push((other, span)),
+        }
+    }
+    Callable::Chain(Rc::new(links))
+}
+
+/// Arithmetic hands the wish for a whole number on to its operands.
+fn arithmetic_want(want: &Want) -> Want {
+    match want {
+        Want::Int | Want::Shape => Want::Int,
+        Want::Any | Want::Kind(_) | Want::Type(_) | Want::Words(_) => Want::Any,
+    }
+}
+
+/// A number of the program.
+fn number_value(value: f64, integer: bool) -> Value {
+    if integer && value.abs() < 9e15 { Value::int(value as i64) } else { Value::Float(Some(value)) }
+}
+
+/// The value behind `--set NAME=`.
+fn parse_override(text: &str) -> Option<Value> {
+    match text {
+        "true" => return Some(Value::Bool(Some(true))),
+        "false" => return Some(Value::Bool(Some(false))),
+        _ => {}
+    }
+    if let Ok(number) = text.parse::<i64>() {
+        return Some(Value::int(number));
+    }
+    let (text, scale) = text.strip_suffix('%').map_or((text, 1.0), |share| (share, 0.01));
+    text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| Value::Float(Some(number * scale)))
+}
