@@ -1,6 +1,6 @@
 //! A builder that gives equal nodes one id, and reads structure back out of what was built.
 
-use super::{Binary, Builder, DType, Graph, NodeId, Op, Scalar, TensorType, Unary};
+use super::{Binary, Builder, Graph, NodeId, Op, Scalar, TensorType, Unary};
 use std::collections::HashMap;
 
 /// Appends nodes to a graph; a node that is there already is not built again. The table is only looked up in, never iterated.
@@ -71,10 +71,6 @@ impl Interner {
         self.builder.shape(id)
     }
 
-    pub(super) fn dtype(&self, id: NodeId) -> DType {
-        self.builder.ty(id).dtype
-    }
-
     /// The operand, where the node is that function of it.
     pub(super) fn is_unary(&self, id: NodeId, op: Unary) -> Option<NodeId> {
         match self.op(id) {
@@ -93,10 +89,13 @@ impl Interner {
 
     /// The scalar, where the node repeats one constant.
     pub(super) fn constant(&self, id: NodeId) -> Option<Scalar> {
-        match self.op(id) {
-            Op::Constant(scalar) => Some(*scalar),
-            Op::Broadcast { .. } | Op::Reshape => self.constant(self.operand(id, 0)),
-            _ => None,
+        let mut id = id;
+        loop {
+            match self.op(id) {
+                Op::Constant(scalar) => return Some(*scalar),
+                Op::Broadcast { .. } | Op::Reshape => id = self.operand(id, 0),
+                _ => return None,
+            }
         }
     }
 

@@ -358,7 +358,8 @@ impl Simplifier {
             let source = self.interner.operand(x, 0);
             return Some(self.node(Op::Broadcast { axes }, vec![source], ty.clone()));
         }
-        let only_units = self.interner.builder.ty(x).len() == ty.len() && !ty.is_empty();
+        // A scalar is always repeated, never reshaped, so that there is one form to look for.
+        let only_units = self.interner.builder.ty(x).len() == ty.len() && !ty.is_empty() && !axes.is_empty();
         only_units.then(|| self.node(Op::Reshape, vec![x], ty.clone()))
     }
 
@@ -380,6 +381,9 @@ impl Simplifier {
         if matches!(self.interner.op(x), Op::Reshape) {
             let source = self.interner.operand(x, 0);
             return Some(self.node(Op::Reshape, vec![source], ty.clone()));
+        }
+        if self.interner.shape(x).is_empty() {
+            return Some(self.node(Op::Broadcast { axes: Vec::new() }, vec![x], ty.clone()));
         }
         self.repeated_scalar(x, ty)
     }
@@ -501,8 +505,9 @@ impl Simplifier {
     }
 
     /// Of a single element per result nothing is left to combine but the start, and that matters for sums: 0 + (−0) = 0.
+    /// Not before differentiation: `stabilize` looks for the sum.
     fn reduce(&mut self, kind: Reduction, x: NodeId, run: std::ops::Range<usize>, ty: &TensorType) -> Option<NodeId> {
-        if self.interner.shape(x)[run].iter().any(|&extent| extent != 1) {
+        if !self.differentiated || self.interner.shape(x)[run].iter().any(|&extent| extent != 1) {
             return None;
         }
         let value = self.node(Op::Reshape, vec![x], ty.clone());

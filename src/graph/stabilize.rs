@@ -1,8 +1,466 @@
 //! Textbook formulas become numerically stable ones.
+//!
+//! In: the graph of one sample. Out: the same function of real numbers, computed so that it neither overflows nor cancels where the
+//! formula as written would. Formulas are recognised by their structure alone, however they came about:
+//!
+//! ```text
+//! 1 / (1 + exp(-x))        σ(x)            a / (1 + exp(-x))   a σ(x)
+//! exp(x) / (1 + exp(x))    σ(x)            1 - σ(x)            σ(-x)
+//! exp(a) / (exp(a) + exp(b))  σ(a - b)     log(exp(x))         x
+//! log(1 + exp(x))          softplus(x)     log(σ(x))           -softplus(-x)
+//! log(exp(a) + exp(b))     b + softplus(a - b)                 log(1 + x)   log1p(x)
+//! exp(x) / sum(exp(x))     exp(x - m) / sum(exp(x - m))        m = stop_gradient(max(x))
+//! log(softmax(x))          (x - m) - log(sum(exp(x - m)))
+//! log(sum(exp(x)))         m + log(sum(exp(x - m)))
+//! (exp(x) - exp(-x)) / (exp(x) + exp(-x))  tanh(x)
+//! ```
+//!
+//! The logarithm is looked for behind reshapes, slices and the like, behind choices, and behind a positive constant factor. A power with one of
+//! the exponents 0, ±1, ±2, ±3, ±4, ±½ becomes products, a quotient, a root: faster, and with a derivative at 0. (At −0 and −∞ the root
+//! differs from the power: `sqrt(-0) = -0`, `sqrt(-∞) = NaN`.)
 
-use super::Graph;
+use super::intern::Interner;
+use super::{Binary, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary, simplify, verify};
+use std::collections::BTreeMap;
 
-/// The graph of one sample with its formulas made stable.
+/// The graph of one sample with its formulas made stable. Also simplifies, for a formula is recognised in its simplest form.
 pub fn stabilize(graph: &Graph) -> Graph {
-    super::simplify::simplify(graph)
+    let graph = simplify::simplify(graph);
+    let mut stabilizer = Stabilizer { interner: Interner::like(&graph), knows_log: Vec::new() };
+    let mut values: Vec<NodeId> = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        stabilizer.interner.builder.origin = node.origin;
+        let operands: Vec<NodeId> = node.operands.iter().map(|&operand| values[operand.0 as usize]).collect();
+        let value = match &node.op {
+            Op::Unary(Unary::Log) => stabilizer.log(operands[0]),
+            Op::Binary(Binary::Div) => stabilizer.quotient(operands[0], operands[1]),
+            Op::Binary(Binary::Sub) => stabilizer.difference(operands[0], operands[1]),
+            Op::Binary(Binary::Pow) => stabilizer.power(operands[0], operands[1]),
+            _ => None,
+        };
+        let value = match value {
+            Some(value) => stabilizer.spread(value, &node.ty),
+            None => stabilizer.interner.push(node.op.clone(), operands, node.ty.clone()),
+        };
+        values.push(value);
+    }
+    let mut result = stabilizer.interner.builder.graph;
+    result.outputs = (graph.outputs.iter())
+        .map(|output| Output { node: values[output.node.0 as usize], ..output.clone() })
+        .collect();
+    verify::check(&result, "stabilize");
+    simplify::simplify(&result)
+}
+
+struct Stabilizer {
+    interner: Interner,
+    /// For the nodes looked at so far, see [`Stabilizer::knows_log`].
+    knows_log: Vec<bool>,
+}
+
+/// How many reshapes and the like are looked through one by one.
+const LONGEST_CHAIN: usize = 32;
+
+/// Whether the operation only puts the elements of its one operand elsewhere.
+fn is_move(op: &Op) -> bool {
+    matches!(op, Op::Broadcast { .. } | Op::Reshape | Op::Transpose { .. } | Op::Slice { .. } | Op::Reverse { .. })
+}
+
+/// The axes that a reduction removes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Run {
+    axis: usize,
+    count: usize,
+}
+
+impl Stabilizer {
+    fn spread(&mut self, value: NodeId, ty: &TensorType) -> NodeId {
+        self.interner.build(|b| b.broadcast_suffix(value, &ty.shape))
+    }
+
+    fn unary(&mut self, op: Unary, x: NodeId) -> NodeId {
+        self.interner.build(|b| b.unary(op, x))
+    }
+
+    fn binary(&mut self, op: Binary, a: NodeId, b: NodeId) -> NodeId {
+        self.interner.build(|builder| builder.binary(op, a, b))
+    }
+
+    fn neg(&mut self, x: NodeId) -> NodeId {
+        if let Some(inner) = self.interner.is_unary(x, Unary::Neg) {
+            return inner;
+        }
+        if let Some((a, b)) = self.interner.is_binary(x, Binary::Mul)
+            && let Some(Scalar::F32(factor)) = self.interner.constant(b)
+        {
+            let factor = self.number(-factor);
+            return self.binary(Binary::Mul, a, factor);
+        }
+        self.unary(Unary::Neg, x)
+    }
+
+    fn number(&mut self, number: f32) -> NodeId {
+        self.interner.build(|b| b.f32(number))
+    }
+
+    fn exp_of(&self, id: NodeId) -> Option<NodeId> {
+        self.interner.is_unary(id, Unary::Exp)
+    }
+
+    /// Whether one is minus the other.
+    fn opposite(&self, a: NodeId, b: NodeId) -> bool {
+        let scaled =
+            |id: NodeId| match (self.interner.is_unary(id, Unary::Neg), self.interner.is_binary(id, Binary::Mul)) {
+                (Some(inner), _) => (inner, -1.0),
+                (None, Some((inner, factor))) => match self.interner.constant(factor) {
+                    Some(Scalar::F32(factor)) => (inner, factor),
+                    _ => (id, 1.0),
+                },
+                (None, None) => (id, 1.0),
+            };
+        let ((a, by_a), (b, by_b)) = (scaled(a), scaled(b));
+        a == b && by_a == -by_b
+    }
+
+    /// `y`, where the node is `1 + y`.
+    fn one_plus(&self, id: NodeId) -> Option<NodeId> {
+        let (a, b) = self.interner.is_binary(id, Binary::Add)?;
+        let other = match (self.interner.is_number(a, 1.0), self.interner.is_number(b, 1.0)) {
+            (true, _) => b,
+            (false, true) => a,
+            (false, false) => return None,
+        };
+        (self.interner.shape(other) == self.interner.shape(id)).then_some(other)
+    }
+
+    /// `(a, b)`, where the node is `exp(a) + exp(b)`.
+    fn sum_of_two_exps(&self, id: NodeId) -> Option<(NodeId, NodeId)> {
+        let (a, b) = self.interner.is_binary(id, Binary::Add)?;
+        Some((self.exp_of(a)?, self.exp_of(b)?))
+    }
+
+    fn quotient(&mut self, a: NodeId, b: NodeId) -> Option<NodeId> {
+        if let Some(x) = self.one_plus(b).and_then(|sum| self.exp_of(sum)) {
+            if self.exp_of(a) == Some(x) {
+                return Some(self.unary(Unary::Sigmoid, x));
+            }
+            if let Some((minuend, subtrahend)) = self.interner.is_binary(a, Binary::Sub)
+                && self.exp_of(minuend) == Some(x)
+                && self.interner.is_number(subtrahend, 1.0)
+            {
+                let half = self.number(0.5);
+                let half = self.binary(Binary::Mul, x, half);
+                return Some(self.unary(Unary::Tanh, half));
+            }
+            let minus = self.neg(x);
+            let sigmoid = self.unary(Unary::Sigmoid, minus);
+            if self.interner.is_number(a, 1.0) {
+                return Some(sigmoid);
+            }
+            return Some(self.binary(Binary::Mul, a, sigmoid));
+        }
+        if let Some((x, y)) = self.sum_of_two_exps(b) {
+            if let Some((minuend, subtrahend)) = self.interner.is_binary(a, Binary::Sub)
+                && let (Some(p), Some(q)) = (self.exp_of(minuend), self.exp_of(subtrahend))
+                && ((p, q) == (x, y) || (p, q) == (y, x))
+                && self.opposite(p, q)
+            {
+                return Some(self.unary(Unary::Tanh, p));
+            }
+            let numerator = self.exp_of(a)?;
+            let other = if numerator == x {
+                y
+            } else if numerator == y {
+                x
+            } else {
+                return None;
+            };
+            let difference = self.binary(Binary::Sub, numerator, other);
+            return Some(self.unary(Unary::Sigmoid, difference));
+        }
+        let (x, run) = self.softmax(a, b)?;
+        let shifted = self.shifted(x, run);
+        let (numerator, sum) = self.exp_and_sum(shifted, run);
+        let sum = self.along(sum, numerator, run);
+        Some(self.binary(Binary::Div, numerator, sum))
+    }
+
+    fn difference(&mut self, a: NodeId, b: NodeId) -> Option<NodeId> {
+        if !self.interner.is_number(a, 1.0) {
+            return None;
+        }
+        let mut moves = Vec::new();
+        let mut value = b;
+        while moves.len() < LONGEST_CHAIN && is_move(self.interner.op(value)) {
+            moves.push(value);
+            value = self.interner.operand(value, 0);
+        }
+        let x = self.interner.is_unary(value, Unary::Sigmoid)?;
+        let minus = self.neg(x);
+        let mut value = self.unary(Unary::Sigmoid, minus);
+        for id in moves.into_iter().rev() {
+            let Node { op, ty, .. } = self.interner.builder.graph[id].clone();
+            value = self.interner.push(op, vec![value], ty);
+        }
+        Some(value)
+    }
+
+    fn power(&mut self, x: NodeId, exponent: NodeId) -> Option<NodeId> {
+        let Some(Scalar::F32(exponent)) = self.interner.constant(exponent) else { return None };
+        let one = self.number(1.0);
+        let value = match exponent.abs() {
+            0.0 => return Some(one),
+            0.5 => self.unary(Unary::Sqrt, x),
+            1.0 => x,
+            2.0 => self.binary(Binary::Mul, x, x),
+            3.0 => {
+                let square = self.binary(Binary::Mul, x, x);
+                self.binary(Binary::Mul, square, x)
+            }
+            4.0 => {
+                let square = self.binary(Binary::Mul, x, x);
+                self.binary(Binary::Mul, square, square)
+            }
+            _ => return None,
+        };
+        if exponent > 0.0 {
+            return Some(value);
+        }
+        self.quotient(one, value).or_else(|| Some(self.binary(Binary::Div, one, value)))
+    }
+
+    /// `x`, where `a / b` is the softmax of `x` along the run.
+    fn softmax(&self, a: NodeId, b: NodeId) -> Option<(NodeId, Run)> {
+        let x = self.exp_of(a)?;
+        let (summed, run) = self.reduced(b, self.interner.shape(a), Reduction::Sum)?;
+        (summed == a).then_some((x, run))
+    }
+
+    /// The operand and the axes, where the node is a reduction of a tensor of that shape and stands beside each of the elements it
+    /// was made from.
+    fn reduced(&self, id: NodeId, shape: &[usize], wanted: Reduction) -> Option<(NodeId, Run)> {
+        let (reduction, axes) = match self.interner.op(id) {
+            Op::Broadcast { axes } => (self.interner.operand(id, 0), axes.clone()),
+            _ => {
+                let rank = self.interner.shape(id).len();
+                (id, (shape.len().checked_sub(rank)?..shape.len()).collect())
+            }
+        };
+        let reduction = match self.interner.op(reduction) {
+            Op::StopGradient => self.interner.operand(reduction, 0),
+            _ => reduction,
+        };
+        let Op::Reduce { kind, axis, count } = *self.interner.op(reduction) else { return None };
+        let operand = self.interner.operand(reduction, 0);
+        let rest = (0..axis).chain(axis + count..shape.len());
+        let fits = kind == wanted && self.interner.shape(operand) == shape && rest.eq(axes.iter().copied());
+        fits.then_some((operand, Run { axis, count }))
+    }
+
+    /// Whether `id`, an operand of an elementwise operation on that shape, is the same all along the run.
+    fn is_constant_along(&self, id: NodeId, shape: &[usize], run: Run) -> bool {
+        let leading = shape.len() - self.interner.shape(id).len();
+        match self.interner.op(id) {
+            Op::Broadcast { axes } => {
+                (run.axis..run.axis + run.count).all(|axis| axis < leading || !axes.contains(&(axis - leading)))
+            }
+            Op::StopGradient => self.is_constant_along(self.interner.operand(id, 0), shape, run),
+            _ => run.axis + run.count <= leading,
+        }
+    }
+
+    /// `x` less its largest along the run. What is the same all along the run and was added or subtracted before is left out.
+    fn shifted(&mut self, mut x: NodeId, run: Run) -> NodeId {
+        let shape = self.interner.shape(x).to_vec();
+        loop {
+            let same = |id: NodeId| self.is_constant_along(id, &shape, run);
+            let rest = match (self.interner.is_binary(x, Binary::Sub), self.interner.is_binary(x, Binary::Add)) {
+                (Some((a, b)), _) if same(b) => a,
+                (_, Some((a, b))) if same(b) => a,
+                (_, Some((a, b))) if same(a) => b,
+                _ => break,
+            };
+            if self.interner.shape(rest) != shape {
+                break;
+            }
+            x = rest;
+        }
+        let largest = self.largest(x, run);
+        let largest = self.along(largest, x, run);
+        self.binary(Binary::Sub, x, largest)
+    }
+
+    fn largest(&mut self, x: NodeId, run: Run) -> NodeId {
+        let axes: Vec<usize> = (run.axis..run.axis + run.count).collect();
+        self.interner.build(|b| {
+            let largest = b.reduce(Reduction::Max, x, &axes);
+            b.stop_gradient(largest)
+        })
+    }
+
+    /// `value`, made from `x` by removing the run, as an operand beside `x`.
+    fn along(&mut self, value: NodeId, x: NodeId, run: Run) -> NodeId {
+        if run.axis == 0 {
+            return value;
+        }
+        let shape = self.interner.shape(x).to_vec();
+        let axes: Vec<usize> = (0..run.axis).chain(run.axis + run.count..shape.len()).collect();
+        self.interner.build(|b| b.broadcast(value, &shape, &axes))
+    }
+
+    /// `exp(x)` and its sum along the run.
+    fn exp_and_sum(&mut self, x: NodeId, run: Run) -> (NodeId, NodeId) {
+        let axes: Vec<usize> = (run.axis..run.axis + run.count).collect();
+        let exp = self.unary(Unary::Exp, x);
+        (exp, self.interner.build(|b| b.sum(exp, &axes)))
+    }
+
+    fn log(&mut self, x: NodeId) -> Option<NodeId> {
+        if self.knows_log(x) {
+            return Some(self.known_log(x));
+        }
+        if let Some(rest) = self.one_plus(x) {
+            return Some(self.unary(Unary::Log1p, rest));
+        }
+        let (one, rest) = self.interner.is_binary(x, Binary::Sub)?;
+        if self.interner.is_number(one, 1.0) && self.interner.shape(rest) == self.interner.shape(x) {
+            let minus = self.neg(rest);
+            return Some(self.unary(Unary::Log1p, minus));
+        }
+        None
+    }
+
+    /// Whether the logarithm of `x` can be had without computing `x`.
+    fn knows_log(&mut self, x: NodeId) -> bool {
+        for id in self.interner.builder.graph.ids().skip(self.knows_log.len()) {
+            let known = self.behind(id).is_some_and(|parts| parts.iter().all(|part| self.knows_log[part.0 as usize]));
+            self.knows_log.push(known);
+        }
+        self.knows_log[x.0 as usize]
+    }
+
+    /// Of which values the logarithm is needed for that of the node; none at the formulas themselves.
+    fn behind(&self, id: NodeId) -> Option<Vec<NodeId>> {
+        let node = &self.interner.builder.graph[id];
+        let operands = &node.operands;
+        let is_formula = match &node.op {
+            Op::Unary(Unary::Exp | Unary::Sigmoid) => true,
+            Op::Constant(Scalar::F32(x)) => *x > 0.0 && x.is_finite(),
+            Op::Binary(Binary::Add) => {
+                let one_and_exp = self.one_plus(id).and_then(|rest| self.exp_of(rest));
+                one_and_exp.is_some() || self.sum_of_two_exps(id).is_some()
+            }
+            Op::Reduce { kind: Reduction::Sum, .. } => self.exp_of(operands[0]).is_some(),
+            Op::Binary(Binary::Mul | Binary::Div) => {
+                if let Op::Binary(Binary::Div) = node.op
+                    && self.softmax(operands[0], operands[1]).is_some()
+                {
+                    return Some(Vec::new());
+                }
+                let positive = |scalar| matches!(scalar, Scalar::F32(x) if x > 0.0 && x.is_finite());
+                return self.interner.constant(operands[1]).is_some_and(positive).then(|| vec![operands[0]]);
+            }
+            Op::Select => return Some(operands[1..].to_vec()),
+            Op::Broadcast { .. }
+            | Op::Reshape
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::Concat { .. }
+            | Op::Reverse { .. } => return Some(operands.clone()),
+            Op::Input(_)
+            | Op::Constant(_)
+            | Op::Iota { .. }
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Convert
+            | Op::Pad { .. }
+            | Op::Reduce { .. }
+            | Op::ArgMax { .. }
+            | Op::ArgMin { .. }
+            | Op::Contract { .. }
+            | Op::Uniform { .. }
+            | Op::StopGradient
+            | Op::SumBatch
+            | Op::Orthogonalize => false,
+        };
+        is_formula.then(Vec::new)
+    }
+
+    /// The logarithm of a value whose logarithm is known: from the formulas behind it on, in order.
+    fn known_log(&mut self, x: NodeId) -> NodeId {
+        let mut open = vec![x];
+        let mut values = BTreeMap::new();
+        while let Some(id) = open.pop() {
+            if values.insert(id, id).is_none() {
+                open.extend(self.behind(id).into_iter().flatten());
+            }
+        }
+        let ids: Vec<NodeId> = values.keys().copied().collect();
+        for id in ids {
+            let log = self.log_of(id, |part| values[&part]);
+            values.insert(id, log);
+        }
+        values[&x]
+    }
+
+    /// The logarithm of a node, given those of the values behind it.
+    fn log_of(&mut self, id: NodeId, log: impl Fn(NodeId) -> NodeId) -> NodeId {
+        let Node { op, operands, ty, .. } = self.interner.builder.graph[id].clone();
+        match op {
+            Op::Constant(_) => self.unary(Unary::Log, id),
+            Op::Unary(Unary::Exp) => operands[0],
+            Op::Unary(Unary::Sigmoid) => {
+                let minus = self.neg(operands[0]);
+                let softplus = self.unary(Unary::Softplus, minus);
+                self.neg(softplus)
+            }
+            Op::Binary(Binary::Add) => {
+                if let Some((a, b)) = self.sum_of_two_exps(id) {
+                    let difference = self.binary(Binary::Sub, a, b);
+                    let softplus = self.unary(Unary::Softplus, difference);
+                    return self.binary(Binary::Add, b, softplus);
+                }
+                let exponent = self.one_plus(id).and_then(|rest| self.exp_of(rest)).expect("1 + exp(x)");
+                self.unary(Unary::Softplus, exponent)
+            }
+            Op::Reduce { axis, count, .. } => {
+                let run = Run { axis, count };
+                let exponent = self.exp_of(operands[0]).expect("sum(exp(x))");
+                if self.is_shifted(exponent, run) {
+                    return self.unary(Unary::Log, id);
+                }
+                let largest = self.largest(exponent, run);
+                let beside = self.along(largest, exponent, run);
+                let shifted = self.binary(Binary::Sub, exponent, beside);
+                let (_, sum) = self.exp_and_sum(shifted, run);
+                let log = self.unary(Unary::Log, sum);
+                self.binary(Binary::Add, largest, log)
+            }
+            Op::Binary(op) => {
+                if op == Binary::Div
+                    && let Some((shifted, run)) = self.softmax(operands[0], operands[1])
+                {
+                    let (exp, sum) = self.exp_and_sum(shifted, run);
+                    let log = self.unary(Unary::Log, sum);
+                    let log = self.along(log, exp, run);
+                    return self.binary(Binary::Sub, shifted, log);
+                }
+                // log(c x) = log x + log c, log(x / c) = log x - log c
+                let factor = self.unary(Unary::Log, operands[1]);
+                let op = if op == Binary::Mul { Binary::Add } else { Binary::Sub };
+                self.binary(op, log(operands[0]), factor)
+            }
+            Op::Select => self.interner.build(|b| b.select(operands[0], log(operands[1]), log(operands[2]))),
+            op => {
+                let logs = operands.into_iter().map(log).collect();
+                self.interner.push(op, logs, ty)
+            }
+        }
+    }
+
+    /// Whether the node is something less its largest along the run.
+    fn is_shifted(&self, x: NodeId, run: Run) -> bool {
+        let Some((a, b)) = self.interner.is_binary(x, Binary::Sub) else { return false };
+        self.reduced(b, self.interner.shape(a), Reduction::Max) == Some((a, run))
+    }
 }

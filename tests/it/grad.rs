@@ -6,7 +6,7 @@ use nnc::graph::eval::{Array, eval};
 use nnc::graph::{Builder, DType, Graph, NodeId, Op, Output, simplify};
 
 /// `graph`, whose first output is a scalar loss, with the gradient of each f32 input as further outputs.
-fn with_gradients(graph: &Graph) -> (Graph, Vec<usize>) {
+pub(crate) fn with_gradients(graph: &Graph) -> (Graph, Vec<usize>) {
     let loss = graph.outputs[0].node;
     let numbers: Vec<usize> = (0..graph.inputs.len()).filter(|&i| graph.inputs[i].ty.dtype == DType::F32).collect();
     let mut builder = Builder::on(graph.clone());

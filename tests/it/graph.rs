@@ -1,5 +1,7 @@
 //! The graph: what each operation means, and that every pass keeps it.
 
+mod stabilize;
+
 use crate::random_graphs::random_graph;
 use nnc::graph::eval::{Array, eval};
 use nnc::graph::{TensorType, simplify};
