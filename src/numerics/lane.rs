@@ -30,6 +30,8 @@ pub(crate) trait Float:
     fn magnitude(self) -> Self;
     /// The largest whole number not above.
     fn whole_below(self) -> Self;
+    /// The nearest whole number, ties to even.
+    fn nearest_whole(self) -> Self;
     /// `if self > other then self else other`.
     fn larger(self, other: impl Into<Self>) -> Self;
     /// `if self < other then self else other`.
@@ -136,6 +138,9 @@ impl Float for f32 {
     }
     fn whole_below(self) -> f32 {
         self.floor()
+    }
+    fn nearest_whole(self) -> f32 {
+        self.round_ties_even()
     }
     fn larger(self, other: impl Into<f32>) -> f32 {
         let other = other.into();

@@ -122,3 +122,22 @@ pub fn unary(function: Unary, x: f32) -> f32 {
         Unary::Not => f32::from(x == 0.0),
     }
 }
+
+/// The error of `got` in units in the last place of the expected value rounded to f32: infinite where just one of them is
+/// a NaN, or a zero has the wrong sign. Where just one is infinite, the distance is taken to the number that would follow the largest.
+pub fn ulps(got: f32, expected: f64) -> f64 {
+    let rounded = expected as f32;
+    if got.is_nan() || rounded.is_nan() {
+        return if got.is_nan() && rounded.is_nan() { 0.0 } else { f64::INFINITY };
+    }
+    if got == 0.0 && rounded == 0.0 {
+        return if got.to_bits() == rounded.to_bits() { 0.0 } else { f64::INFINITY };
+    }
+    if got == rounded && got.is_infinite() {
+        return 0.0;
+    }
+    let beyond = f64::from(f32::MAX) + f64::from(f32::MAX / 16_777_215.0);
+    let [got, expected] = [f64::from(got), expected].map(|x| x.clamp(-beyond, beyond));
+    let exponent = (rounded.to_bits() >> 23 & 0xff).clamp(1, 254);
+    (got - expected).abs() / (f64::from(f32::from_bits(exponent << 23)) * f64::from(f32::EPSILON))
+}
