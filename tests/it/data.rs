@@ -1,8 +1,8 @@
 //! Sources, splits, transforms, balance: by hand-made declarations over files made on the spot.
 
 use nnc::check::hir::{
-    Balance, BalanceKind, Body, ColumnSelector, ColumnUse, Data, DataField, Element, Fill, Fitted, HirOp, SourceSpec,
-    ToySet, Value, ValueId, ValueType,
+    Balance, BalanceKind, Binding, Body, BodyInput, ColumnSelector, ColumnUse, Data, DataField, Element, Elementwise,
+    Fill, Fitted, HirOp, SourceSpec, ToySet, Value, ValueId, ValueType,
 };
 use nnc::data::{self, Column, Dataset, Learned, Paths, Storage};
 use nnc::diagnostics::{Diagnostic, Diagnostics};
@@ -607,4 +607,129 @@ fn mnist_files() {
     assert_eq!((dataset.rows, dataset.split.train.len(), dataset.split.test.len()), (70_000, 60_000, 10_000));
     assert_eq!(classes(&dataset, "label")[..5], [5, 0, 4, 1, 9]);
     assert_eq!(numbers(&dataset, "image").iter().take(784).sum::<f32>(), 27_525.0);
+}
+
+/// A body built value by value.
+#[derive(Default)]
+struct Expression(Body);
+
+impl Expression {
+    fn push(&mut self, op: HirOp, operands: &[ValueId], ty: ValueType) -> ValueId {
+        let id = ValueId(self.0.values.len() as u32);
+        self.0.values.push(Value { op, operands: operands.to_vec(), ty, span: span() });
+        id
+    }
+
+    fn number(&mut self, value: f64) -> ValueId {
+        self.push(HirOp::Number(value), &[], number(&[]))
+    }
+
+    fn field(&mut self, name: &str, ty: ValueType) -> ValueId {
+        let op = HirOp::Input(self.0.inputs.len());
+        self.0.inputs.push(BodyInput { name: name.to_string(), ty: ty.clone(), binding: Binding::Field });
+        self.push(op, &[], ty)
+    }
+
+    fn apply(&mut self, function: Elementwise, operands: &[ValueId]) -> ValueId {
+        let ty = operands.iter().map(|&id| self.0[id].ty.clone()).max_by_key(|ty| ty.shape.len()).expect("operands");
+        self.push(HirOp::Elementwise(function), operands, ty)
+    }
+
+    fn field_of(mut self, declared: Declared, name: &str, output: ValueId) -> Declared {
+        self.0.outputs = vec![(String::from("value"), output)];
+        let ty = self.0[output].ty.clone();
+        let mut declared = declared;
+        declared.0.fields.push(DataField { name: at(name.to_string()), ty, body: self.0, span: span() });
+        declared
+    }
+}
+
+#[test]
+fn generated_rows() {
+    let generate = |rows, seed| {
+        let declared = Declared::of(SourceSpec::Generate { rows, seed });
+        let mut z = Expression::default();
+        let (x, y) = (z.field("x", number(&[])), z.field("y", number(&[])));
+        let (square, product) = (z.apply(Elementwise::Mul, &[x, x]), z.apply(Elementwise::Mul, &[x, y]));
+        let sum = z.apply(Elementwise::Add, &[square, product]);
+        let z_value = z.push(HirOp::Stack(0), &[sum], number(&[1]));
+        let mut declared = z.field_of(declared, "z", z_value);
+        for name in ["x", "y"] {
+            let mut uniform = Expression::default();
+            let (low, high) = (uniform.number(-10.0), uniform.number(10.0));
+            let value = uniform.push(HirOp::Uniform, &[low, high], number(&[]));
+            declared = uniform.field_of(declared, name, value);
+        }
+        let mut constant = Expression::default();
+        let three = constant.number(3.0);
+        constant.field_of(declared, "three", three).load_in(Path::new(".")).expect("a data set")
+    };
+    let dataset = generate(1000, 1);
+    let (x, y, z) = (numbers(&dataset, "x"), numbers(&dataset, "y"), numbers(&dataset, "z"));
+    assert_ne!(x, y, "fields draw numbers of their own");
+    assert!(x.iter().all(|x| (-10.0..10.0).contains(x)) && x.iter().any(|&x| x < -9.0) && x.iter().any(|&x| x > 9.0));
+    assert!(x.iter().zip(y).zip(z).all(|((x, y), &z)| x * x + x * y == z));
+    assert_eq!(numbers(&dataset, "three"), [3.0; 1000]);
+    assert_eq!(numbers(&generate(500, 1), "x"), &x[..500]);
+    assert_ne!(numbers(&generate(1000, 2), "x"), x);
+}
+
+#[test]
+fn expressions_around_transforms() {
+    // `2 * standardize(log(column(0))) + other`, with `other = minmax([column(1)])[0]` declared behind it.
+    let text = b"1,10\n2,20\n4,40\n8,30\n";
+    let mut declared = Declared::of(csv("rows.csv"));
+    declared.0.columns = vec![one(0, number(&[])), one(1, number(&[]))];
+    let mut field = Expression::default();
+    let column = field.push(HirOp::Column(0), &[], number(&[]));
+    let log = field.apply(Elementwise::Log, &[column]);
+    let standard = field.push(HirOp::Fitted(Fitted::Standardize), &[log], number(&[]));
+    let two = field.number(2.0);
+    let twice = field.apply(Elementwise::Mul, &[two, standard]);
+    let other = field.field("other", number(&[]));
+    let sum = field.apply(Elementwise::Add, &[twice, other]);
+    let declared = field.field_of(declared, "x", sum);
+    let mut field = Expression::default();
+    let column = field.push(HirOp::Column(1), &[], number(&[]));
+    let list = field.push(HirOp::Stack(0), &[column], number(&[1]));
+    let scaled = field.push(HirOp::Fitted(Fitted::MinMax), &[list], number(&[1]));
+    let taken = field.push(HirOp::Take { axis: 0, index: 0 }, &[scaled], number(&[]));
+    let dataset = field.field_of(declared, "other", taken).load_text(text).expect("a data set");
+    let other = [0.0, 1.0 / 3.0, 1.0, 2.0 / 3.0];
+    assert!(numbers(&dataset, "other").iter().zip(other).all(|(found, wanted)| (found - wanted).abs() < 1e-6));
+    let standard = [-3.0, -1.0, 1.0, 3.0].map(|value| value / 5.0f32.sqrt());
+    let wanted = standard.iter().zip(other).map(|(standard, other)| 2.0 * standard + other);
+    assert!(numbers(&dataset, "x").iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-5));
+    let fields: Vec<&str> = dataset.fitted.iter().map(|one| one.field.as_str()).collect();
+    assert_eq!(fields, ["x", "other"]);
+}
+
+#[test]
+fn values_that_are_not_finite_are_reported() {
+    let mut declared = Declared::of(csv("rows.csv"));
+    declared.0.columns = vec![one(0, number(&[]))];
+    let mut field = Expression::default();
+    let column = field.push(HirOp::Column(0), &[], number(&[]));
+    let log = field.apply(Elementwise::Log, &[column]);
+    let problems = field.field_of(declared, "x", log).load_text(b"1\n-1\n2\n-2\n").expect_err("a logarithm of −1");
+    assert_eq!(codes(&problems), ["not-finite"]);
+    assert!(problems[0].message.contains("row 1"), "{}", problems[0].message);
+}
+
+#[test]
+fn images_are_scaled_quickly() {
+    let Some(folder) = shared("mnist/train-images-idx3-ubyte.gz") else { return };
+    let mut declared =
+        Declared::of(SourceSpec::Idx(vec![(at(String::from("image")), at(String::from("train-images-idx3-ubyte")))]));
+    let selector = ColumnSelector::Name(String::from("image"));
+    declared.0.columns = vec![ColumnUse { selector, ..one(0, number(&[28, 28])) }];
+    let mut field = Expression::default();
+    let column = field.push(HirOp::Column(0), &[], number(&[28, 28]));
+    let flat = field.push(HirOp::Reshape, &[column], number(&[784]));
+    let white = field.number(255.0);
+    let scaled = field.apply(Elementwise::Div, &[flat, white]);
+    let started = std::time::Instant::now();
+    let dataset = field.field_of(declared, "pixels", scaled).load_in(&folder).expect("MNIST");
+    println!("MNIST scaled in {:?}", started.elapsed());
+    assert_eq!(numbers(&dataset, "pixels").iter().copied().fold(0.0, f32::max), 1.0);
 }
