@@ -44,9 +44,9 @@ struct Pen {
 
 impl Pen {
     fn new(random: &mut Stream) -> Pen {
-        let (wide, high) = (random.between(2.6, 4.4), random.between(3.0, 4.6));
-        let (turn, slant) = (random.between(-0.3, 0.3), random.between(-0.4, 0.4));
-        let (right, down) = (random.between(-2.0, 2.0), random.between(-1.6, 1.6));
+        let (wide, high) = (random.between(3.2, 4.4), random.between(3.6, 4.6));
+        let (turn, slant) = (random.between(-0.2, 0.2), random.between(-0.3, 0.3));
+        let (right, down) = (random.between(-1.7, 1.7), random.between(-1.3, 1.3));
         let (cosine, sine) = (cos(turn), sin(turn));
         let centre = (SIDE as f32 - 1.0) / 2.0;
         Pen {
@@ -88,7 +88,7 @@ pub(super) fn render(digit: usize, noise: f32, random: &mut Stream, image: &mut 
             }
         }
     }
-    let (half_width, ink) = (random.between(0.35, 1.0), random.between(0.6, 1.0));
+    let (half_width, ink) = (random.between(0.6, 1.1), random.between(0.7, 1.0));
     for row in 0..SIDE {
         for column in 0..SIDE {
             let (x, y) = (column as f32, row as f32);

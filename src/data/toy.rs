@@ -71,7 +71,7 @@ fn default_noise(set: ToySet) -> f32 {
         ToySet::Blobs => 0.7,
         ToySet::Spirals => 0.03,
         ToySet::Circles => 0.1,
-        ToySet::Digits => 0.15,
+        ToySet::Digits => 0.12,
         ToySet::Sines => 0.05,
     }
 }
