@@ -178,7 +178,7 @@ pub fn ragged_row(value: InFile<'_>, path: Span, values: usize, width: usize, jo
     value.report("ragged-row", what, label, path, String::from("in this file")).help(help)
 }
 
-/// `missing-value`: a gap in a column whose use says nothing of gaps.
+/// `missing-data`: a gap in a column whose use says nothing of gaps.
 pub fn missing_value(value: InFile<'_>, text: &str, used: Span) -> Diagnostic {
     let label = if text.is_empty() {
         String::from("nothing stands here")
@@ -186,11 +186,11 @@ pub fn missing_value(value: InFile<'_>, text: &str, used: Span) -> Diagnostic {
         format!("`{text}` stands for a missing value")
     };
     value
-        .report("missing-value", String::from("a value is missing"), &label, used, String::from("every row needs a value here"))
+        .report("missing-data", String::from("a value is missing"), &label, used, String::from("every row needs a value here"))
         .help("say what becomes of gaps: `column(…, fill = mean)`, `median`, `most_frequent`, a value, or `drop` to leave the row out")
 }
 
-/// `not-a-number`: a text where a number belongs.
+/// `text-for-number`: a text where a number belongs.
 pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool) -> Diagnostic {
     let too_large = text.parse::<f64>().is_ok_and(f64::is_finite);
     let help = if too_large {
@@ -205,7 +205,7 @@ pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool)
         )
     };
     let what = if too_large { format!("`{text}` is too large") } else { format!("`{text}` is not a number") };
-    value.report("not-a-number", what, "a number belongs here", used, String::from("read as a number here")).help(help)
+    value.report("text-for-number", what, "a number belongs here", used, String::from("read as a number here")).help(help)
 }
 
 /// `label-out-of-range`: a value that is none of the classes of its field.

@@ -264,10 +264,10 @@ fn problems_of_values() {
         Ok(_) => panic!("{text:?} was read"),
         Err(problems) => codes(&problems).join(" "),
     };
-    assert_eq!(code(one(0, number(&[])), "1\nabc\n"), "not-a-number");
-    assert_eq!(code(one(0, number(&[])), "1\nnan\n"), "not-a-number");
-    assert_eq!(code(one(0, number(&[])), "1\n1e60\n"), "not-a-number");
-    assert_eq!(code(one(0, number(&[])), "1,2\n,3\n"), "missing-value");
+    assert_eq!(code(one(0, number(&[])), "1\nabc\n"), "text-for-number");
+    assert_eq!(code(one(0, number(&[])), "1\nnan\n"), "text-for-number");
+    assert_eq!(code(one(0, number(&[])), "1\n1e60\n"), "text-for-number");
+    assert_eq!(code(one(0, number(&[])), "1,2\n,3\n"), "missing-data");
     assert_eq!(code(one(0, number(&[])), "1,2\n1\n1,2,3\n"), "ragged-row");
     assert_eq!(code(one(0, class(2)), "0\n1\n2\n"), "label-out-of-range");
     assert_eq!(code(one(0, class(2)), "0\n1\n-1\n"), "label-out-of-range");
