@@ -35,7 +35,9 @@ fn log2<F: Float>(x: F) -> (F, F) {
     let low = q_rest.fma(SLOPE[0], q.fma(SLOPE[1], q.fma(SLOPE[0], -high)));
     let low = (q * s).fma(polynomial(s, &ATANH), low);
     let sum = e + high;
-    (sum, (high - (sum - e)) + low)
+    let rest = (high - (sum - e)) + low;
+    let log = sum + rest;
+    (log, rest - (log - sum))
 }
 
 /// 2^(high + low); beyond ±160 the result is 0 or +∞ all the same.

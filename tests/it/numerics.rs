@@ -1,7 +1,7 @@
 //! The functions of `numerics` against f64, within the bounds their documentation states.
 
-use nnc::graph::Unary;
-use nnc::numerics::{self, Real};
+use nnc::graph::{Binary, Reduction, Unary};
+use nnc::numerics::{self, Real, philox, sums};
 
 /// The functions with an error, and their bounds in ulp.
 const BOUNDS: [(Unary, f64); 9] = [
@@ -69,4 +69,93 @@ fn functions_keep_their_bounds() {
         println!("{function:?}: {:.3} ulp at {:e}", worst.0, worst.1);
         assert!(worst.0 <= bound, "{function:?}: {} ulp at {:e}", worst.0, worst.1);
     }
+}
+
+#[test]
+fn powers_keep_their_bound_and_the_special_cases() {
+    let values = [
+        0.0,
+        1e-45,
+        1e-38,
+        0.1,
+        0.5,
+        0.99999994,
+        1.0,
+        1.0000001,
+        1.5,
+        2.0,
+        3.0,
+        4.5,
+        7.0,
+        127.0,
+        149.5,
+        8_388_609.0,
+        16_777_216.0,
+        1e30,
+        f32::MAX,
+        f32::INFINITY,
+        f32::NAN,
+    ];
+    let values: Vec<f32> = values.into_iter().flat_map(|x: f32| [x, -x]).collect();
+    let grid = values.iter().flat_map(|&x| values.iter().map(move |&y| (x, y)));
+    let random = (0..400_000).map(|i| {
+        let words = philox::block([i, 0, 0, 0], [3, 4]);
+        let x = f32::from_bits(words[0]);
+        // Half of the exponents are near those that the base allows, the others anything.
+        let largest = 150.0 / f64::from(x.abs()).unary(Unary::Log).abs();
+        let y = if i % 2 == 0 { philox::unit(words[1]) * largest as f32 } else { f32::from_bits(words[1]) };
+        (x.abs(), if words[2] % 2 == 0 { y } else { -y })
+    });
+    for (x, y) in grid.chain(random) {
+        let error = numerics::ulps(numerics::pow(x, y), f64::from(x).pow(f64::from(y)));
+        assert!(error <= 3.0, "{x:e} ^ {y:e}: {error} ulp, {:e}", numerics::pow(x, y));
+    }
+}
+
+#[test]
+fn signs_and_extremes_decide_ties_as_documented() {
+    assert_eq!([-2.5, 0.0, 3.0, f32::INFINITY].map(numerics::sign), [-1.0, 0.0, 1.0, 1.0]);
+    assert!(numerics::sign(-0.0).is_sign_negative() && numerics::sign(f32::NAN).is_nan());
+    assert!(numerics::max(0.0, -0.0).is_sign_negative() && numerics::min(-0.0, 0.0).is_sign_positive());
+    assert_eq!(numerics::max(f32::NAN, 1.0), 1.0);
+    assert!(numerics::max(1.0, f32::NAN).is_nan());
+    assert_eq!(numerics::binary(Binary::Max, 2.0, 1.0), numerics::max(2.0, 1.0));
+}
+
+#[test]
+fn sums_have_the_documented_order() {
+    let values: Vec<f32> = (0..50).map(|i| 1.0 / (i as f32 + 0.7)).collect();
+    let mut partials = [0.0f32; 16];
+    for (i, value) in values.iter().enumerate() {
+        partials[i % 16] += value;
+    }
+    for width in [8, 4, 2, 1] {
+        for i in 0..width {
+            partials[i] += partials[i + width];
+        }
+    }
+    assert_eq!(sums::sum_interleaved(values.iter().copied()).to_bits(), partials[0].to_bits());
+    assert_eq!(sums::fold_interleaved(Reduction::Max, values.iter().copied()), values[0]);
+
+    let mut block_sums = Vec::new();
+    let long: Vec<(f32, f32)> = (0..600).map(|i| (values[i % 50], values[i % 7])).collect();
+    for block in long.chunks(256) {
+        block_sums.push(block.iter().fold(0.0f32, |sum, &(a, b)| a.mul_add(b, sum)));
+    }
+    let expected = block_sums[0] + block_sums[1] + block_sums[2];
+    assert_eq!(sums::contract_blocks(long).to_bits(), expected.to_bits());
+    assert_eq!(sums::contract_blocks::<f32>([]), 0.0);
+}
+
+#[test]
+fn the_shapes_choose_the_order() {
+    assert!(sums::reduces_interleaved(&[3, 16], 1, 1));
+    assert!(sums::reduces_interleaved(&[4, 4, 1], 0, 2));
+    assert!(!sums::reduces_interleaved(&[3, 15], 1, 1));
+    assert!(!sums::reduces_interleaved(&[16, 3], 0, 1));
+    // A vector times a matrix whose rows are contracted with it; the matrix the other way round; a product of matrices.
+    assert!(sums::contracts_interleaved(&[64], &[8, 64], &[], &[(0, 1)]));
+    assert!(!sums::contracts_interleaved(&[64], &[64, 8], &[], &[(0, 0)]));
+    assert!(!sums::contracts_interleaved(&[2, 64], &[8, 64], &[], &[(1, 1)]));
+    assert!(sums::contracts_interleaved(&[1, 64, 1], &[8, 64], &[], &[(1, 1)]));
 }
