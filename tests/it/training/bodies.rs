@@ -8,47 +8,47 @@ use nnc::data::{Column, Dataset, Split, Storage};
 use nnc::source::{Span, Spanned};
 
 /// Numbers of that shape.
-pub fn numbers(shape: &[usize]) -> ValueType {
+pub(super) fn numbers(shape: &[usize]) -> ValueType {
     ValueType { element: Element::Number, shape: shape.to_vec() }
 }
 
 /// Truth values of that shape.
-pub fn truths(shape: &[usize]) -> ValueType {
+pub(super) fn truths(shape: &[usize]) -> ValueType {
     ValueType { element: Element::Truth, shape: shape.to_vec() }
 }
 
 /// One of `count` categories.
-pub fn class(count: usize) -> ValueType {
+pub(super) fn class(count: usize) -> ValueType {
     ValueType { element: Element::Class { count, names: None }, shape: Vec::new() }
 }
 
 /// A body that grows value by value.
 #[derive(Default)]
-pub struct Writer {
-    pub body: Body,
+pub(super) struct Writer {
+    pub(super) body: Body,
 }
 
 impl Writer {
-    pub fn op(&mut self, op: HirOp, operands: &[ValueId], ty: ValueType) -> ValueId {
+    pub(super) fn op(&mut self, op: HirOp, operands: &[ValueId], ty: ValueType) -> ValueId {
         self.body.values.push(Value { op, operands: operands.to_vec(), ty, span: Span::default() });
         ValueId(self.body.values.len() as u32 - 1)
     }
 
-    pub fn input(&mut self, name: &str, binding: Binding, ty: ValueType) -> ValueId {
+    pub(super) fn input(&mut self, name: &str, binding: Binding, ty: ValueType) -> ValueId {
         self.body.inputs.push(BodyInput { name: name.to_owned(), ty: ty.clone(), binding });
         self.op(HirOp::Input(self.body.inputs.len() - 1), &[], ty)
     }
 
-    pub fn number(&mut self, value: f64) -> ValueId {
+    pub(super) fn number(&mut self, value: f64) -> ValueId {
         self.op(HirOp::Number(value), &[], numbers(&[]))
     }
 
-    pub fn param(&mut self, path: &str, shape: &[usize], init: Body) -> ValueId {
+    pub(super) fn param(&mut self, path: &str, shape: &[usize], init: Body) -> ValueId {
         self.body.params.push(Param { path: path.to_owned(), shape: shape.to_vec(), init, span: Span::default() });
         self.op(HirOp::Param(self.body.params.len() - 1), &[], numbers(shape))
     }
 
-    pub fn state(&mut self, path: &str, shape: &[usize], init: Body) -> ValueId {
+    pub(super) fn state(&mut self, path: &str, shape: &[usize], init: Body) -> ValueId {
         self.body.states.push(State {
             path: path.to_owned(),
             shape: shape.to_vec(),
@@ -59,12 +59,12 @@ impl Writer {
         self.op(HirOp::State(self.body.states.len() - 1), &[], numbers(shape))
     }
 
-    pub fn next(&mut self, state: usize, value: ValueId) {
+    pub(super) fn next(&mut self, state: usize, value: ValueId) {
         self.body.states[state].next = Some(value);
     }
 
     /// Elementwise; the result has the longest shape.
-    pub fn apply(&mut self, op: Elementwise, operands: &[ValueId]) -> ValueId {
+    pub(super) fn apply(&mut self, op: Elementwise, operands: &[ValueId]) -> ValueId {
         let shapes = operands.iter().map(|&id| self.body[id].ty.shape.clone());
         let shape = shapes.max_by_key(Vec::len).unwrap_or_default();
         let truth = matches!(
@@ -74,30 +74,30 @@ impl Writer {
         self.op(HirOp::Elementwise(op), operands, if truth { truths(&shape) } else { numbers(&shape) })
     }
 
-    pub fn add(&mut self, a: ValueId, b: ValueId) -> ValueId {
+    pub(super) fn add(&mut self, a: ValueId, b: ValueId) -> ValueId {
         self.apply(Elementwise::Add, &[a, b])
     }
 
-    pub fn sub(&mut self, a: ValueId, b: ValueId) -> ValueId {
+    pub(super) fn sub(&mut self, a: ValueId, b: ValueId) -> ValueId {
         self.apply(Elementwise::Sub, &[a, b])
     }
 
-    pub fn mul(&mut self, a: ValueId, b: ValueId) -> ValueId {
+    pub(super) fn mul(&mut self, a: ValueId, b: ValueId) -> ValueId {
         self.apply(Elementwise::Mul, &[a, b])
     }
 
-    pub fn div(&mut self, a: ValueId, b: ValueId) -> ValueId {
+    pub(super) fn div(&mut self, a: ValueId, b: ValueId) -> ValueId {
         self.apply(Elementwise::Div, &[a, b])
     }
 
     /// Over all axes.
-    pub fn reduce(&mut self, kind: Reduce, x: ValueId) -> ValueId {
+    pub(super) fn reduce(&mut self, kind: Reduce, x: ValueId) -> ValueId {
         let axes = (0..self.body[x].ty.shape.len()).collect();
         self.op(HirOp::Reduce(kind, axes), &[x], numbers(&[]))
     }
 
     /// `dense(units)` of a vector, its weights uniform within ±`limit`.
-    pub fn dense(&mut self, x: ValueId, path: &str, units: usize, limit: f64) -> ValueId {
+    pub(super) fn dense(&mut self, x: ValueId, path: &str, units: usize, limit: f64) -> ValueId {
         let n = self.body[x].ty.shape[0];
         let w = self.param(&format!("{path}.W"), &[n, units], uniform(&[n, units], limit));
         let b = self.param(&format!("{path}.b"), &[units], constant(0.0));
@@ -105,13 +105,13 @@ impl Writer {
         self.add(product, b)
     }
 
-    pub fn relu(&mut self, x: ValueId) -> ValueId {
+    pub(super) fn relu(&mut self, x: ValueId) -> ValueId {
         let zero = self.number(0.0);
         self.apply(Elementwise::Max, &[x, zero])
     }
 
     /// The softmax as the prelude writes it.
-    pub fn softmax(&mut self, x: ValueId) -> ValueId {
+    pub(super) fn softmax(&mut self, x: ValueId) -> ValueId {
         let largest = self.reduce(Reduce::Max, x);
         let distance = self.sub(x, largest);
         let e = self.apply(Elementwise::Exp, &[distance]);
@@ -119,19 +119,19 @@ impl Writer {
         self.div(e, sum)
     }
 
-    pub fn finish(mut self, outputs: &[(&str, ValueId)]) -> Body {
+    pub(super) fn finish(mut self, outputs: &[(&str, ValueId)]) -> Body {
         self.body.outputs = outputs.iter().map(|&(name, id)| (name.to_owned(), id)).collect();
         self.body
     }
 }
 
-pub fn constant(value: f64) -> Body {
+pub(super) fn constant(value: f64) -> Body {
     let mut w = Writer::default();
     let number = w.number(value);
     w.finish(&[("value", number)])
 }
 
-pub fn uniform(shape: &[usize], limit: f64) -> Body {
+pub(super) fn uniform(shape: &[usize], limit: f64) -> Body {
     let mut w = Writer::default();
     let (low, high) = (w.number(-limit), w.number(limit));
     let draw = w.op(HirOp::Uniform, &[low, high], numbers(shape));
@@ -139,7 +139,7 @@ pub fn uniform(shape: &[usize], limit: f64) -> Body {
 }
 
 /// `mean((pred - target)^2)`.
-pub fn mse(pred: &str, target: &str, shape: &[usize]) -> Body {
+pub(super) fn mse(pred: &str, target: &str, shape: &[usize]) -> Body {
     let mut w = Writer::default();
     let p = w.input(pred, Binding::ModelOutput, numbers(shape));
     let t = w.input(target, Binding::Field, numbers(shape));
@@ -151,7 +151,7 @@ pub fn mse(pred: &str, target: &str, shape: &[usize]) -> Body {
 }
 
 /// `-sum(one_hot(target) * log(pred))`.
-pub fn cross_entropy(pred: &str, target: &str, classes: usize) -> Body {
+pub(super) fn cross_entropy(pred: &str, target: &str, classes: usize) -> Body {
     let mut w = Writer::default();
     let p = w.input(pred, Binding::ModelOutput, numbers(&[classes]));
     let t = w.input(target, Binding::Field, class(classes));
@@ -164,7 +164,7 @@ pub fn cross_entropy(pred: &str, target: &str, classes: usize) -> Body {
 }
 
 /// `avg(argmax(pred) == target)`.
-pub fn accuracy(pred: &str, target: &str, classes: usize) -> Metric {
+pub(super) fn accuracy(pred: &str, target: &str, classes: usize) -> Metric {
     let mut w = Writer::default();
     let p = w.input(pred, Binding::ModelOutput, numbers(&[classes]));
     let t = w.input(target, Binding::Field, class(classes));
@@ -175,7 +175,7 @@ pub fn accuracy(pred: &str, target: &str, classes: usize) -> Metric {
 }
 
 /// `sqrt(avg(mean((pred - target)^2)))`.
-pub fn rmse(pred: &str, target: &str, shape: &[usize]) -> Metric {
+pub(super) fn rmse(pred: &str, target: &str, shape: &[usize]) -> Metric {
     let mut w = Writer { body: mse(pred, target, shape) };
     let error = w.body.outputs[0].1;
     let average = w.op(HirOp::Avg, &[error], numbers(&[]));
@@ -190,14 +190,14 @@ fn rule(lr: f64, name: &str, write: impl FnOnce(&mut Writer, [ValueId; 4]) -> Va
     Optimizer { name: name.to_owned(), lr, body: w.finish(&[("param", value)]) }
 }
 
-pub fn sgd(lr: f64) -> Optimizer {
+pub(super) fn sgd(lr: f64) -> Optimizer {
     rule(lr, "sgd", |w, [param, grad, lr, _]| {
         let change = w.mul(lr, grad);
         w.sub(param, change)
     })
 }
 
-pub fn momentum(lr: f64, beta: f64) -> Optimizer {
+pub(super) fn momentum(lr: f64, beta: f64) -> Optimizer {
     rule(lr, "momentum", |w, [param, grad, lr, _]| {
         let velocity = w.state("velocity", &[], constant(0.0));
         let beta = w.number(beta);
@@ -209,7 +209,7 @@ pub fn momentum(lr: f64, beta: f64) -> Optimizer {
     })
 }
 
-pub fn adam(lr: f64) -> Optimizer {
+pub(super) fn adam(lr: f64) -> Optimizer {
     rule(lr, "adam", |w, [param, grad, lr, step]| {
         let mean = w.state("mean", &[], constant(0.0));
         let square = w.state("square", &[], constant(0.0));
@@ -234,12 +234,12 @@ pub fn adam(lr: f64) -> Optimizer {
 }
 
 /// A model of that body.
-pub fn model(name: &str, body: Body) -> Model {
+pub(super) fn model(name: &str, body: Body) -> Model {
     Model { name: name.to_owned(), configuration: String::new(), layers: Vec::new(), body, span: Span::default() }
 }
 
 /// A run of the first model on the first data.
-pub fn a_run(loss: Body, optimizer: Optimizer) -> Run {
+pub(super) fn a_run(loss: Body, optimizer: Optimizer) -> Run {
     Run {
         name: "M".to_owned(),
         model: 0,
@@ -259,7 +259,7 @@ pub fn a_run(loss: Body, optimizer: Optimizer) -> Run {
 }
 
 /// A program of one model, one declaration of data and one run.
-pub fn program(model: Model, run: Run) -> Hir {
+pub(super) fn program(model: Model, run: Run) -> Hir {
     let name = Spanned::new("D".to_owned(), Span::default());
     let data = Data {
         name,
@@ -276,17 +276,17 @@ pub fn program(model: Model, run: Run) -> Hir {
 }
 
 /// A field of numbers.
-pub fn column(name: &str, shape: &[usize], values: Vec<f32>) -> Column {
+pub(super) fn column(name: &str, shape: &[usize], values: Vec<f32>) -> Column {
     Column { name: name.to_owned(), ty: numbers(shape), row_len: shape.iter().product(), values: Storage::F32(values) }
 }
 
 /// A field of categories.
-pub fn categories(name: &str, count: usize, values: Vec<i32>) -> Column {
+pub(super) fn categories(name: &str, count: usize, values: Vec<i32>) -> Column {
     Column { name: name.to_owned(), ty: class(count), row_len: 1, values: Storage::I32(values) }
 }
 
 /// A dataset whose rows are divided in that order.
-pub fn dataset(fields: Vec<Column>, rows: usize, train: usize, val: usize) -> Dataset {
+pub(super) fn dataset(fields: Vec<Column>, rows: usize, train: usize, val: usize) -> Dataset {
     let rows32 = rows as u32;
     let (train, val) = (train as u32, val as u32);
     let split = Split {
@@ -298,7 +298,7 @@ pub fn dataset(fields: Vec<Column>, rows: usize, train: usize, val: usize) -> Da
 }
 
 /// Numbers between −1 and 1 that look random, always the same.
-pub fn noise(count: usize, seed: u32) -> Vec<f32> {
+pub(super) fn noise(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
     let mut next = || {
         state ^= state << 13;
