@@ -1,6 +1,8 @@
 //! Programs of runs, and the loop around them.
 
 mod bodies;
+mod elaboration;
+mod rates;
 
 use bodies::*;
 use nnc::check::hir::{Binding, EarlyStop, Elementwise, Hir, HirOp, Optimizer, Run};
