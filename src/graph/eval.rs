@@ -564,8 +564,8 @@ fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contr
     result
 }
 
-/// Modified Gram–Schmidt on the columns of a row-major `[m, n]`, or its rows where they are fewer. What depends on those before
-/// it, up to rounding, becomes zero.
+/// Modified Gram–Schmidt on the columns of a row-major `[m, n]`, or its rows where they are fewer. One that those before it leave
+/// nothing of becomes zero.
 fn orthogonalize<T: Real>(x: &[T], m: usize, n: usize) -> Vec<T> {
     let zero = T::from_f32(0.0);
     let by_column = m >= n;

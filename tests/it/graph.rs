@@ -1,12 +1,15 @@
 //! The graph: what each operation means, and that every pass keeps it.
 
+mod axes;
+mod operations;
 mod stabilize;
+mod text;
 
 use crate::random_graphs::random_graph;
 use nnc::graph::eval::{Array, eval};
 use nnc::graph::{TensorType, simplify};
 
-fn bits(array: &Array) -> (TensorType, Vec<u32>) {
+pub(crate) fn bits(array: &Array) -> (TensorType, Vec<u32>) {
     // All NaNs count as one.
     let bits = array.to_bits().into_iter();
     let bits = match array {
