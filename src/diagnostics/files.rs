@@ -1,0 +1,66 @@
+//! Problems with the files of a program: one constructor each.
+
+use super::Diagnostic;
+use crate::source::Span;
+use std::fmt::Display;
+use std::io::{Error, ErrorKind};
+
+/// `program-unreadable`: the file of a program cannot be read.
+pub fn program_unreadable(path: impl Display, error: &Error) -> Diagnostic {
+    Diagnostic::error("program-unreadable", format!("cannot read {path}: {}", reason(error)))
+        .help("give the path of a `.nn` file, relative to the folder the command is run in")
+}
+
+/// `program-not-text`: the file of a program is not UTF-8 text.
+pub fn program_not_text(path: impl Display, line: usize) -> Diagnostic {
+    Diagnostic::error("program-not-text", format!("{path} is not UTF-8 text, from line {line} on"))
+        .help("a program is plain text; save the file as UTF-8")
+}
+
+/// `file-unwritable`: a file cannot be written.
+pub fn file_unwritable(path: impl Display, error: &Error) -> Diagnostic {
+    Diagnostic::error("file-unwritable", format!("cannot write {path}: {}", reason(error)))
+        .help("nothing was changed; see that the folder is there, may be written to and has room")
+}
+
+/// `use-not-found`: a `use` names a file that cannot be read.
+pub fn use_not_found(target: Span, path: impl Display, error: &Error) -> Diagnostic {
+    Diagnostic::error("use-not-found", format!("cannot read the file that this `use` names: {}", reason(error)))
+        .at(target, format!("looked for {path}"))
+        .help("the path is relative to the file that says `use`")
+}
+
+/// `use-not-found`: a `use` names a module that is not shipped.
+pub fn unknown_module(target: Span, name: &str, shipped: &[&str]) -> Diagnostic {
+    let known = match shipped {
+        [] => "no modules are shipped besides the prelude, which needs no `use`".to_owned(),
+        _ => format!("there are {}", shipped.join(", ")),
+    };
+    Diagnostic::error("use-not-found", format!("there is no module `{name}`"))
+        .at(target, "not a shipped module")
+        .help(format!("{known}; a file of your own is named by its path: `use \"./blocks.nn\"`"))
+}
+
+/// `unknown-run`: `--only` or `--model` names a run that the program does not have.
+pub fn unknown_run(name: &str, runs: &[&str]) -> Diagnostic {
+    let help = match runs {
+        [] => "the program has no `train` declaration".to_owned(),
+        _ => format!("the program has {}", runs.join(", ")),
+    };
+    Diagnostic::error("unknown-run", format!("the program has no run `{name}`")).help(help)
+}
+
+/// `nothing-to-run`: a program without a `train` declaration is run.
+pub fn nothing_to_run(path: impl Display) -> Diagnostic {
+    Diagnostic::error("nothing-to-run", format!("{path} has no `train` declaration, so there is nothing to run"))
+        .help("add one, such as `train Model on Data { loss = …  optimizer = … }`")
+}
+
+fn reason(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file or folder".into(),
+        ErrorKind::PermissionDenied => "permission is denied".into(),
+        ErrorKind::IsADirectory => "it is a folder".into(),
+        _ => error.to_string(),
+    }
+}

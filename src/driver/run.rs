@@ -1,0 +1,123 @@
+//! `nnc run`: from a file to trained weights.
+
+use super::{Failure, Settings, check_file, problems};
+use crate::check::hir::Run;
+use crate::data::{self, Dataset};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::source::Sources;
+use crate::train::event::{End, Event, Status};
+use crate::train::{self, execute::Engine};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// What runs a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Backend {
+    /// Machine code
+    Jit,
+    /// The reference interpreter: slow, with the same results to the bit
+    Interp,
+}
+
+/// Which instructions the machine code may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Isa {
+    /// All that this machine has
+    Auto,
+    /// Those that every machine of this architecture has
+    Portable,
+}
+
+/// The options of `nnc run`.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// What is set from outside the program.
+    pub settings: Settings,
+    /// Another number of epochs.
+    pub epochs: Option<usize>,
+    /// Another seed.
+    pub seed: Option<u64>,
+    /// The number of threads; as many as processors without it.
+    pub threads: Option<usize>,
+    /// Where run directories are made.
+    pub out: PathBuf,
+    /// The run directory to go on from.
+    pub resume: Option<PathBuf>,
+    /// What runs the program.
+    pub backend: Backend,
+    /// The instruction set.
+    pub isa: Isa,
+    /// Set from outside to end after the current step.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The texts that the warnings speak of.
+    pub sources: Sources,
+    /// What looks wrong but runs.
+    pub warnings: Vec<Diagnostic>,
+    /// The runs in order.
+    pub ends: Vec<End>,
+}
+
+/// Checks, compiles, trains and evaluates the `train` declarations of a file in order.
+pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome, Failure> {
+    let begun = Instant::now();
+    let checked = check_file(path, &options.settings, false);
+    if checked.has_errors() {
+        return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics });
+    }
+    let warnings = checked.diagnostics;
+    let (mut sources, hir) = (checked.sources, checked.hir);
+    if hir.runs.is_empty() {
+        return Err(Failure::of(match &options.settings.only {
+            Some(name) => problems::unknown_run(name, &[]),
+            None => problems::nothing_to_run(path.display()),
+        }));
+    }
+    let source = super::forms::whole_text(&checked.program, &sources, &options.settings.set);
+    let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let _ = (threads, options.isa, options.backend);
+    let (engine, isa) = (Engine::Interp, "interp");
+    let frontend = begun.elapsed();
+    let mut datasets: BTreeMap<usize, Dataset> = BTreeMap::new();
+    let mut ends: Vec<End> = Vec::new();
+    for planned in &hir.runs {
+        if ends.iter().any(|end| end.status == Status::Interrupted) {
+            break;
+        }
+        if !datasets.contains_key(&planned.data) {
+            let mut found = Diagnostics::new();
+            let loaded = data::load(&hir.data[planned.data], &checked.paths, &mut sources, &mut found);
+            let Some(dataset) = loaded.filter(|_| !found.has_errors()) else {
+                return Err(Failure { sources, diagnostics: found.into_sorted() });
+            };
+            datasets.insert(planned.data, dataset);
+        }
+        let run = Run {
+            epochs: options.epochs.unwrap_or(planned.epochs),
+            seed: options.seed.unwrap_or(planned.seed),
+            ..planned.clone()
+        };
+        let now = Instant::now();
+        let train_options = train::Options {
+            engine: engine.clone(),
+            isa,
+            out: Some(&options.out),
+            source: &source,
+            interrupted: &options.interrupted,
+            begun: if ends.is_empty() { now.checked_sub(frontend).unwrap_or(now) } else { now },
+            resume: options.resume.as_deref(),
+        };
+        match train::run(&hir, &run, &datasets[&planned.data], &train_options, &mut |event| on_event(&event)) {
+            Ok(end) => ends.push(end),
+            Err(problem) => return Err(Failure { sources, diagnostics: vec![problem] }),
+        }
+    }
+    Ok(Outcome { sources, warnings, ends })
+}
