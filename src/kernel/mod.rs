@@ -17,6 +17,15 @@
 //! }
 //! ```
 
+mod contract;
+mod emit;
+mod loops;
+mod lower;
+mod product;
+mod reduce;
+
+pub use lower::lower;
+
 use crate::graph::{DType, Unary};
 
 /// A program of kernels that run one after the other.

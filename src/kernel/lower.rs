@@ -1,0 +1,279 @@
+//! A plan's groups as kernels.
+//!
+//! In: a graph and its [`Plan`]. Out: a [`Module`] with one kernel per group (a large product has more: its operands are
+//! packed first). The loops run over the group's domain, outermost axis first; the last axis is that of the lanes. Neighbouring axes over
+//! which all memory advances evenly become one.
+
+use super::emit::Emitter;
+use super::loops::collapse;
+use super::{Affine, Buffer, BufferId, Kernel, Module, Place, Stmt, Storage, TileShape};
+use crate::graph::{DType, Graph, NodeId, Op};
+use crate::plan::{self, Group, GroupKind, Plan};
+
+/// So many rows of a small product run together.
+const ROWS_TOGETHER: usize = 4;
+
+/// The kernels of a plan. The shape of tiles changes no bit.
+pub fn lower(graph: &Graph, plan: &Plan, tile: &TileShape) -> Module {
+    let buffers = plan.buffers.iter().map(|buffer| {
+        let storage = match buffer.storage {
+            plan::Storage::External(number) => Storage::External(number),
+            plan::Storage::Arena(offset) => Storage::Arena(offset),
+            plan::Storage::Scratch(offset) => Storage::Scratch(offset),
+        };
+        Buffer { name: buffer.name.clone(), dtype: buffer.dtype, len: buffer.len, storage }
+    });
+    let mut module = Module {
+        name: graph.name.clone(),
+        buffers: buffers.collect(),
+        kernels: Vec::new(),
+        externals: plan.externals,
+        arena: plan.arena,
+        scratch: 0,
+    };
+    for group in &plan.groups {
+        let mut emitter = Emitter::new(graph, plan);
+        match group.kind {
+            GroupKind::Nest => emitter.group(group),
+            GroupKind::Product(node) => {
+                emitter.product(&mut module, group, node, tile);
+            }
+            GroupKind::Join(node) => emitter.join(group, node),
+            GroupKind::Copy { from, to } => emitter.copy(from, to),
+        }
+        let mut kernel = emitter.finish();
+        if kernel.body.is_empty() {
+            continue;
+        }
+        kernel.title = title(graph, plan, group);
+        collapse(&mut kernel.body);
+        push(&mut module, kernel);
+    }
+    module.scratch = module.buffers.iter().filter(|buffer| matches!(buffer.storage, Storage::Scratch(_))).fold(0, |most, buffer| {
+        let Storage::Scratch(offset) = buffer.storage else { return most };
+        most.max((offset + buffer.len).next_multiple_of(plan::ALIGNMENT))
+    });
+    module
+}
+
+/// Adds a kernel under the next name.
+pub(super) fn push(module: &mut Module, mut kernel: Kernel) {
+    kernel.name = format!("k{}", module.kernels.len());
+    kernel.cost = super::loops::cost(&kernel.body);
+    module.kernels.push(kernel);
+}
+
+impl Emitter<'_> {
+    fn group(&mut self, group: &Group) {
+        let Some(rows) = group.rows else {
+            self.nest(group, Vec::new(), &group.domain, &group.contexts[group.full].nodes);
+            return;
+        };
+        if group.domain[..rows].contains(&0) {
+            return;
+        }
+        let index: Vec<Affine> = (0..rows).map(|_| Affine::var(self.open("i"))).collect();
+        self.row(group, &index);
+        for &extent in group.domain[..rows].iter().rev() {
+            self.close_for(extent);
+        }
+    }
+
+    /// `nodes` at every point of `domain`, behind the axes of `outer`.
+    pub(super) fn nest(&mut self, group: &Group, outer: Vec<Affine>, domain: &[usize], nodes: &[NodeId]) {
+        if domain.contains(&0) || nodes.is_empty() {
+            return;
+        }
+        let Some((&lanes, loops)) = domain.split_last() else {
+            self.compute_nodes(group, nodes, &[outer]);
+            return;
+        };
+        let is_product = |node: &NodeId| matches!(self.graph[*node].op, Op::Contract { .. });
+        let together = if nodes.iter().any(is_product) { ROWS_TOGETHER } else { 1 };
+        let Some((&rows, loops)) = loops.split_last().filter(|_| together > 1) else {
+            let mut point = outer;
+            point.extend(loops.iter().map(|_| Affine::default()));
+            self.for_each(loops, point, &mut |emitter, point| emitter.lanes(group, lanes, &[point], nodes));
+            return;
+        };
+        let mut point = outer;
+        point.extend(loops.iter().map(|_| Affine::default()));
+        self.for_each(loops, point, &mut |emitter, point| {
+            let whole = rows / together;
+            let block = |row: &Affine, count: usize| -> Vec<Vec<Affine>> {
+                let at = |k: usize| row.plus(&Affine::constant(k as i64));
+                (0..count).map(|k| [point.as_slice(), &[at(k)]].concat()).collect()
+            };
+            if whole > 0 {
+                let row = Affine::var(emitter.open("i")).times(together as i64);
+                emitter.lanes(group, lanes, &block(&row, together), nodes);
+                emitter.close_for(whole);
+            }
+            if rows % together > 0 {
+                let row = Affine::constant((whole * together) as i64);
+                emitter.lanes(group, lanes, &block(&row, rows % together), nodes);
+            }
+        });
+    }
+
+    /// Opens a loop for each axis of `loops`, the last axes of `point`.
+    pub(super) fn for_each(&mut self, loops: &[usize], mut point: Vec<Affine>, body: &mut dyn FnMut(&mut Self, Vec<Affine>)) {
+        let first = point.len() - loops.len();
+        for axis in 0..loops.len() {
+            point[first + axis] = Affine::var(self.open("i"));
+        }
+        body(self, point);
+        for &extent in loops.iter().rev() {
+            self.close_for(extent);
+        }
+    }
+
+    /// `nodes` along the last axis, at each of `points`, which have all axes but that.
+    fn lanes(&mut self, group: &Group, extent: usize, points: &[Vec<Affine>], nodes: &[NodeId]) {
+        let lane = Affine::var(self.open("j"));
+        let points: Vec<Vec<Affine>> =
+            points.iter().map(|point| [point.as_slice(), std::slice::from_ref(&lane)].concat()).collect();
+        self.compute_nodes(group, nodes, &points);
+        let (var, block) = self.close_lanes();
+        self.push_stmt(Stmt::Map { var, extent, block });
+    }
+
+    /// Every operand written to its part of the result.
+    fn join(&mut self, group: &Group, node: NodeId) {
+        let shape = self.graph[node].ty.shape.clone();
+        if shape.contains(&0) {
+            return;
+        }
+        let start: Vec<usize> = match &self.graph[node].op {
+            Op::Pad { low, .. } => {
+                self.fill(node);
+                low.clone()
+            }
+            _ => vec![0; shape.len()],
+        };
+        let mut start: Vec<Affine> = start.into_iter().map(|low| Affine::constant(low as i64)).collect();
+        for number in 0..self.graph[node].operands.len() {
+            let operand = self.graph[node].operands[number];
+            let extents = self.graph[operand].ty.shape.clone();
+            self.part(group, node, number, &start);
+            if let Op::Concat { axis } = self.graph[node].op {
+                start[axis] = start[axis].plus(&Affine::constant(extents[axis] as i64));
+            }
+        }
+    }
+
+    fn part(&mut self, group: &Group, node: NodeId, number: usize, start: &[Affine]) {
+        let operand = self.graph[node].operands[number];
+        let domain = plan::canonical(&self.graph[operand].ty.shape);
+        if domain.contains(&0) {
+            return;
+        }
+        let write = |emitter: &mut Self, point: &[Affine]| {
+            let index = emitter.node_index(operand, point);
+            let value = emitter.under(group, node, number, &index);
+            let index: Vec<Affine> = index.iter().zip(start).map(|(index, start)| index.plus(start)).collect();
+            let place = emitter.place(node, &index);
+            emitter.store(place, value);
+        };
+        let Some((&lanes, loops)) = domain.split_last() else {
+            write(self, &[]);
+            return;
+        };
+        let point = vec![Affine::default(); loops.len()];
+        self.for_each(loops, point, &mut |emitter, mut point| {
+            point.push(Affine::var(emitter.open("j")));
+            write(emitter, &point);
+            let (var, block) = emitter.close_lanes();
+            emitter.push_stmt(Stmt::Map { var, extent: lanes, block });
+        });
+    }
+
+    /// Zeros everywhere.
+    fn fill(&mut self, node: NodeId) {
+        let (dtype, extent) = (self.graph[node].ty.dtype, self.graph[node].ty.len());
+        let zero = match dtype {
+            DType::F32 => self.f32(0.0),
+            DType::I32 => self.i32(0),
+            DType::Bool => {
+                let zero = self.i32(0);
+                self.one(super::Lane::Mask, super::OneOp::I32ToMask, zero)
+            }
+        };
+        let lane = Affine::var(self.open("j"));
+        let start = self.place(node, &vec![Affine::default(); self.graph[node].ty.rank()]);
+        self.store(Place { index: lane, ..start }, zero);
+        let (var, block) = self.close_lanes();
+        self.push_stmt(Stmt::Map { var, extent, block });
+    }
+
+    fn copy(&mut self, from: usize, to: usize) {
+        let (dtype, extent) = (self.plan.buffers[from].dtype, self.plan.buffers[from].len);
+        if extent == 0 {
+            return;
+        }
+        let lane = Affine::var(self.open("j"));
+        let value = self.load(Place { buffer: BufferId(from as u32), index: lane.clone() }, dtype);
+        self.store(Place { buffer: BufferId(to as u32), index: lane }, value);
+        let (var, block) = self.close_lanes();
+        self.push_stmt(Stmt::Map { var, extent, block });
+    }
+}
+
+/// What a group does, in few words: the products and reductions with the parameters they read, then what follows.
+fn title(graph: &Graph, plan: &Plan, group: &Group) -> String {
+    let mut words: Vec<String> = Vec::new();
+    if let GroupKind::Copy { from, to } = group.kind {
+        return format!("{} = {}", plan.buffers[to].name, plan.buffers[from].name);
+    }
+    let mut nodes: Vec<NodeId> = group.contexts.iter().flat_map(|context| context.nodes.iter().copied()).collect();
+    nodes.sort_unstable();
+    for node in nodes {
+        let mut word = word(&graph[node].op);
+        let named = graph[node].operands.iter().find_map(|&operand| match graph[operand].op {
+            Op::Input(number) if graph.inputs[number].role != crate::graph::Role::Setting => Some(&graph.inputs[number].name),
+            _ => None,
+        });
+        if let Some(name) = named {
+            word = format!("{word} {name}");
+        }
+        if words.last() != Some(&word) {
+            words.push(word);
+        }
+        if let Some(updated) = plan.stored[node.0 as usize].filter(|&buffer| buffer < graph.inputs.len()) {
+            words.push(format!("update {}", graph.inputs[updated].name));
+        }
+    }
+    if words.len() > 6 {
+        let rest = words.len() - 5;
+        words.truncate(5);
+        words.push(format!("{rest} more"));
+    }
+    words.join(", ")
+}
+
+fn word(op: &Op) -> String {
+    match op {
+        Op::Input(_) => "input".into(),
+        Op::Constant(_) => "constant".into(),
+        Op::Iota { .. } => "iota".into(),
+        Op::Unary(unary) => format!("{unary:?}").to_lowercase(),
+        Op::Binary(binary) => format!("{binary:?}").to_lowercase(),
+        Op::Select => "select".into(),
+        Op::Convert => "convert".into(),
+        Op::Broadcast { .. } => "broadcast".into(),
+        Op::Reshape => "reshape".into(),
+        Op::Transpose { .. } => "transpose".into(),
+        Op::Slice { .. } => "slice".into(),
+        Op::Pad { .. } => "pad".into(),
+        Op::Concat { .. } => "concat".into(),
+        Op::Reverse { .. } => "reverse".into(),
+        Op::Reduce { kind, .. } => format!("{kind:?}").to_lowercase(),
+        Op::ArgMax { .. } => "argmax".into(),
+        Op::ArgMin { .. } => "argmin".into(),
+        Op::Contract { .. } => "product".into(),
+        Op::Uniform { .. } => "uniform".into(),
+        Op::StopGradient => "stop_gradient".into(),
+        Op::SumBatch => "sum_batch".into(),
+        Op::Orthogonalize => "orthogonalize".into(),
+    }
+}
