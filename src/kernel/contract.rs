@@ -2,14 +2,14 @@
 
 use super::emit::{Emitter, linear};
 use super::reduce::{UNROLL, WRITTEN_OUT};
-use super::{Affine, Carried, Lane, Place, Reg};
-use crate::graph::{CONTRACT_BLOCK, DType, NodeId, Op};
-use crate::plan::{ContractAxes, Side, contract_axes, row_major};
+use super::{Affine, BufferId, Carried, Lane, Place, Reg, Stmt};
+use crate::graph::{CONTRACT_BLOCK, DType, NodeId};
+use crate::plan::{ContractAxes, Operand, Side, contract_axes, copy_axes, row_major};
 
 impl Emitter<'_> {
     /// The elements of a product at several indices of its result.
     pub(super) fn contract(&mut self, node: NodeId, indices: &[Vec<Affine>]) -> Vec<Reg> {
-        let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands that run as one");
+        let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands are views");
         let starts: Vec<[Place; 2]> = indices.iter().map(|index| self.contract_places(node, &axes, index)).collect();
         let depth = axes.depth.extent;
         let blocks = depth / CONTRACT_BLOCK;
@@ -34,22 +34,44 @@ impl Emitter<'_> {
 
     /// The first factors of an element of a product: left and right.
     pub(super) fn contract_places(&self, node: NodeId, axes: &ContractAxes, index: &[Affine]) -> [Place; 2] {
-        let shape = &self.graph[node].ty.shape;
-        let (batch, free) = index.split_at(axes.batch.len());
-        let Op::Contract { batch: pairs, contract } = &self.graph[node].op else { unreachable!("a product") };
-        let left_free = self.graph[self.graph[node].operands[0]].ty.rank() - pairs.len() - contract.len();
-        let (rows, cols) = free.split_at(left_free);
-        let (row_shape, col_shape) = shape[axes.batch.len()..].split_at(left_free);
-        let row = linear(rows, &row_major(row_shape));
-        let col = linear(cols, &row_major(col_shape));
-        let place = |view: &crate::plan::Strided, stride: fn(&Side) -> i64| {
-            let base = self.place(view.base, &vec![Affine::default(); self.graph[view.base].ty.rank()]);
-            let batch = linear(batch, &axes.batch.iter().map(stride).collect::<Vec<i64>>());
-            let free = row.times(stride(&axes.rows)).plus(&col.times(stride(&axes.cols)));
-            let index = batch.plus(&free).plus(&Affine::constant(view.offset));
-            Place { index: base.index.plus(&index), ..base }
-        };
-        [place(&axes.left, |side| side.left), place(&axes.right, |side| side.right)]
+        [0, 1].map(|number| {
+            let operand = &axes.operands[number];
+            let start = self.operand_start(node, number, operand);
+            let index = linear(index, &operand.strides);
+            Place { index: start.index.plus(&index), ..start }
+        })
+    }
+
+    /// The first element of an operand of a product, in its copy if it has one.
+    pub(super) fn operand_start(&self, node: NodeId, number: usize, operand: &Operand) -> Place {
+        if operand.copied {
+            let group = self.plan.homes[node.0 as usize].map(|home| &self.plan.groups[home.group]);
+            let copies = group.map_or(&[][..], |group| group.copied.as_slice());
+            let copy = copies.iter().find(|(id, of, _)| (*id, *of) == (node, number)).expect("a copy has its memory");
+            return Place { buffer: BufferId(copy.2 as u32), index: Affine::default() };
+        }
+        let rank = self.graph[operand.view.base].ty.rank();
+        let base = self.place(operand.view.base, &vec![Affine::default(); rank]);
+        Place { index: base.index.plus(&Affine::constant(operand.view.offset)), ..base }
+    }
+
+    /// Copies an operand of a product so that its contracted axes run as one.
+    pub(super) fn copy_operand(&mut self, node: NodeId, number: usize, buffer: usize) {
+        let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands are views");
+        let operand = Operand { copied: false, ..axes.operands[number].clone() };
+        let start = self.operand_start(node, number, &operand);
+        let (extents, strides): (Vec<usize>, Vec<i64>) =
+            copy_axes(self.graph, node, number, &operand.view).into_iter().filter(|(extent, _)| *extent != 1).unzip();
+        let Some((&lanes, loops)) = extents.split_last().filter(|_| !extents.contains(&0)) else { return };
+        let to = row_major(&extents);
+        self.for_each(loops, vec![Affine::default(); loops.len()], &mut |emitter, mut point| {
+            point.push(Affine::var(emitter.open("j")));
+            let from = Place { index: start.index.plus(&linear(&point, &strides)), ..start.clone() };
+            let value = emitter.load(from, DType::F32);
+            emitter.store(Place { buffer: BufferId(buffer as u32), index: linear(&point, &to) }, value);
+            let (var, block) = emitter.close_lanes();
+            emitter.push_stmt(Stmt::Map { var, extent: lanes, block });
+        });
     }
 
     /// Sums from 0 over `depth` products from index `from` on.
@@ -72,7 +94,8 @@ impl Emitter<'_> {
     fn contract_step(&mut self, starts: &[[Place; 2]], side: Side, k: &Affine, sums: &[Reg]) -> Vec<Reg> {
         let mut next = Vec::new();
         for ([left, right], &sum) in starts.iter().zip(sums) {
-            let at = |place: &Place, stride: i64| Place { buffer: place.buffer, index: place.index.plus(&k.times(stride)) };
+            let at =
+                |place: &Place, stride: i64| Place { buffer: place.buffer, index: place.index.plus(&k.times(stride)) };
             let a = self.load(at(left, side.left), DType::F32);
             let b = self.load(at(right, side.right), DType::F32);
             next.push(self.fma(a, b, sum));
@@ -88,8 +111,7 @@ impl Emitter<'_> {
     fn carry(&mut self, extent: usize, unroll: usize, start: Vec<Reg>, current: Vec<Reg>, next: Vec<Reg>) -> Vec<Reg> {
         let results: Vec<Reg> = start.iter().map(|_| self.reg(Lane::F32)).collect();
         let all = start.into_iter().zip(current).zip(next).zip(&results);
-        let carried =
-            all.map(|(((start, current), next), &result)| Carried { start, current, next, result }).collect();
+        let carried = all.map(|(((start, current), next), &result)| Carried { start, current, next, result }).collect();
         self.close_loop(extent, unroll, carried);
         results
     }

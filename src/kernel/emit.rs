@@ -4,24 +4,26 @@
 //! [`Inst::Loop`]. An instruction goes to the innermost scope whose variable it depends on, through its operands or its index, so that
 //! what does not change in a loop stands before it.
 
-use super::{Affine, Block, BufferId, Carried, Comparison, Inst, Kernel, Lane, MathOp, OneOp, Place, Reg, Stmt, TwoOp, Var};
+use super::{
+    Affine, Block, BufferId, Carried, Comparison, Inst, Kernel, Lane, MathOp, OneOp, Place, Reg, Stmt, TwoOp, Var,
+};
 use crate::graph::{Binary, DType, Graph, NodeId, Op, Scalar, Unary};
 use crate::plan::{Index, Plan, Storage, operand_index, row_major, with_unit_axes};
 use std::collections::HashMap;
 
 impl Affine {
     /// A fixed index.
-    pub fn constant(offset: i64) -> Affine {
+    pub(super) fn constant(offset: i64) -> Affine {
         Affine { terms: Vec::new(), offset }
     }
 
     /// The value of a variable.
-    pub fn var(var: Var) -> Affine {
+    pub(super) fn var(var: Var) -> Affine {
         Affine { terms: vec![(var, 1)], offset: 0 }
     }
 
     /// So many times the value.
-    pub fn times(&self, factor: i64) -> Affine {
+    pub(super) fn times(&self, factor: i64) -> Affine {
         if factor == 0 {
             return Affine::default();
         }
@@ -30,7 +32,7 @@ impl Affine {
     }
 
     /// The sum.
-    pub fn plus(&self, other: &Affine) -> Affine {
+    pub(super) fn plus(&self, other: &Affine) -> Affine {
         let mut terms = self.terms.clone();
         for &(var, stride) in &other.terms {
             match terms.iter_mut().find(|term| term.0 == var) {
@@ -44,7 +46,7 @@ impl Affine {
     }
 
     /// The factor of a variable.
-    pub fn stride(&self, var: Var) -> i64 {
+    pub(super) fn stride(&self, var: Var) -> i64 {
         self.terms.iter().find(|term| term.0 == var).map_or(0, |term| term.1)
     }
 }
@@ -80,9 +82,9 @@ struct Scope {
 
 /// The state of writing one kernel.
 pub(super) struct Emitter<'a> {
-    pub graph: &'a Graph,
-    pub plan: &'a Plan,
-    pub kernel: Kernel,
+    pub(super) graph: &'a Graph,
+    pub(super) plan: &'a Plan,
+    pub(super) kernel: Kernel,
     scopes: Vec<Scope>,
     depths: Vec<usize>,
     var_depths: Vec<usize>,
@@ -93,7 +95,7 @@ pub(super) struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    pub fn new(graph: &'a Graph, plan: &'a Plan) -> Emitter<'a> {
+    pub(super) fn new(graph: &'a Graph, plan: &'a Plan) -> Emitter<'a> {
         Emitter {
             graph,
             plan,
@@ -108,7 +110,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// The kernel, once all loops are closed.
-    pub fn finish(mut self) -> Kernel {
+    pub(super) fn finish(mut self) -> Kernel {
         debug_assert_eq!(self.scopes.len(), 1, "all loops are closed");
         self.flush();
         self.kernel.body = std::mem::take(&mut self.scopes[0].stmts);
@@ -116,7 +118,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Opens a loop over a new variable.
-    pub fn open(&mut self, name: &str) -> Var {
+    pub(super) fn open(&mut self, name: &str) -> Var {
         let var = Var(self.kernel.vars.len() as u32);
         let taken = self.kernel.vars.iter().filter(|other| other.trim_end_matches(char::is_numeric) == name).count();
         self.kernel.vars.push(if taken == 0 { name.to_string() } else { format!("{name}{taken}") });
@@ -137,7 +139,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Closes a loop of statements.
-    pub fn close_for(&mut self, extent: usize) {
+    pub(super) fn close_for(&mut self, extent: usize) {
         self.flush();
         let scope = self.close();
         let var = scope.var.expect("a loop has a variable");
@@ -145,33 +147,39 @@ impl<'a> Emitter<'a> {
     }
 
     /// Closes a loop of lanes.
-    pub fn close_lanes(&mut self) -> (Var, Block) {
+    pub(super) fn close_lanes(&mut self) -> (Var, Block) {
         let scope = self.close();
         debug_assert!(scope.stmts.is_empty(), "lanes hold no statements");
         (scope.var.expect("a loop has a variable"), Block { insts: scope.insts })
     }
 
     /// Closes a loop of instructions.
-    pub fn close_loop(&mut self, extent: usize, unroll: usize, carried: Vec<Carried>) {
+    pub(super) fn close_loop(&mut self, extent: usize, unroll: usize, carried: Vec<Carried>) {
         let (var, block) = self.close_lanes();
         for value in &carried {
             self.depths[value.result.0 as usize] = self.depth();
         }
-        self.scopes.last_mut().expect("the kernel is open").insts.push(Inst::Loop { var, extent, unroll, carried, block });
+        self.scopes.last_mut().expect("the kernel is open").insts.push(Inst::Loop {
+            var,
+            extent,
+            unroll,
+            carried,
+            block,
+        });
     }
 
     /// The innermost scope.
-    pub fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.scopes.len() - 1
     }
 
     /// The scope a register belongs to.
-    pub fn depth_of(&self, reg: Reg) -> usize {
+    pub(super) fn depth_of(&self, reg: Reg) -> usize {
         self.depths[reg.0 as usize]
     }
 
     /// Adds a statement behind what the innermost scope holds.
-    pub fn push_stmt(&mut self, stmt: Stmt) {
+    pub(super) fn push_stmt(&mut self, stmt: Stmt) {
         self.flush();
         self.scopes.last_mut().expect("the kernel is open").stmts.push(stmt);
     }
@@ -185,7 +193,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// A new register of the innermost scope.
-    pub fn reg(&mut self, lane: Lane) -> Reg {
+    pub(super) fn reg(&mut self, lane: Lane) -> Reg {
         self.reg_at(lane, self.depth())
     }
 
@@ -195,7 +203,7 @@ impl<'a> Emitter<'a> {
         Reg(self.kernel.regs.len() as u32 - 1)
     }
 
-    pub fn lane(&self, reg: Reg) -> Lane {
+    pub(super) fn lane(&self, reg: Reg) -> Lane {
         self.kernel.regs[reg.0 as usize]
     }
 
@@ -213,30 +221,30 @@ impl<'a> Emitter<'a> {
         regs.iter().map(|reg| self.depth_of(*reg)).max().unwrap_or(0)
     }
 
-    pub fn f32(&mut self, value: f32) -> Reg {
+    pub(super) fn f32(&mut self, value: f32) -> Reg {
         self.push(Lane::F32, 0, |dst| Inst::F32 { dst, value })
     }
 
-    pub fn i32(&mut self, value: i32) -> Reg {
+    pub(super) fn i32(&mut self, value: i32) -> Reg {
         self.push(Lane::I32, 0, |dst| Inst::I32 { dst, value })
     }
 
-    pub fn one(&mut self, lane: Lane, op: OneOp, x: Reg) -> Reg {
+    pub(super) fn one(&mut self, lane: Lane, op: OneOp, x: Reg) -> Reg {
         let depth = self.depth_of(x);
         self.push(lane, depth, |dst| Inst::One { dst, op, x })
     }
 
-    pub fn two(&mut self, lane: Lane, op: TwoOp, a: Reg, b: Reg) -> Reg {
+    pub(super) fn two(&mut self, lane: Lane, op: TwoOp, a: Reg, b: Reg) -> Reg {
         let depth = self.deepest(&[a, b]);
         self.push(lane, depth, |dst| Inst::Two { dst, op, a, b })
     }
 
-    pub fn fma(&mut self, a: Reg, b: Reg, c: Reg) -> Reg {
+    pub(super) fn fma(&mut self, a: Reg, b: Reg, c: Reg) -> Reg {
         let depth = self.deepest(&[a, b, c]);
         self.push(Lane::F32, depth, |dst| Inst::Fma { dst, a, b, c })
     }
 
-    pub fn choose(&mut self, mask: Reg, a: Reg, b: Reg) -> Reg {
+    pub(super) fn choose(&mut self, mask: Reg, a: Reg, b: Reg) -> Reg {
         let depth = self.deepest(&[mask, a, b]);
         let lane = self.lane(a);
         if lane != Lane::Mask {
@@ -253,14 +261,14 @@ impl<'a> Emitter<'a> {
         self.push(Lane::F32, depth, |dst| Inst::Math { dst, op, operands })
     }
 
-    pub fn index_value(&mut self, value: &Affine) -> Reg {
+    pub(super) fn index_value(&mut self, value: &Affine) -> Reg {
         let depth = self.affine_depth(value);
         let value = value.clone();
         self.push(Lane::I32, depth, |dst| Inst::Index { dst, value })
     }
 
     /// Reads an element; the same place is read once.
-    pub fn load(&mut self, place: Place, dtype: DType) -> Reg {
+    pub(super) fn load(&mut self, place: Place, dtype: DType) -> Reg {
         if let Some(&reg) = self.loads.get(&place) {
             return reg;
         }
@@ -272,12 +280,12 @@ impl<'a> Emitter<'a> {
     }
 
     /// Writes an element, in the innermost scope.
-    pub fn store(&mut self, place: Place, value: Reg) {
+    pub(super) fn store(&mut self, place: Place, value: Reg) {
         self.scopes.last_mut().expect("the kernel is open").insts.push(Inst::Store { place, value });
     }
 
     /// `value`, computed in the innermost scope.
-    pub fn in_scope(&mut self, value: Reg) -> Reg {
+    pub(super) fn in_scope(&mut self, value: Reg) -> Reg {
         if self.depth_of(value) == self.depth() {
             return value;
         }
@@ -291,7 +299,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// The place of a stored node's element at an index.
-    pub fn place(&self, node: NodeId, index: &[Affine]) -> Place {
+    pub(super) fn place(&self, node: NodeId, index: &[Affine]) -> Place {
         let buffer = self.plan.stored[node.0 as usize].unwrap_or_else(|| panic!("%{} is wanted in memory", node.0));
         let mut strides = row_major(&self.graph[node].ty.shape);
         if let Storage::Scratch(_) = self.plan.buffers[buffer].storage {
@@ -305,12 +313,12 @@ impl<'a> Emitter<'a> {
     }
 
     /// Lets later code find a row's value.
-    pub fn know(&mut self, node: NodeId, value: Reg) {
+    pub(super) fn know(&mut self, node: NodeId, value: Reg) {
         self.known.insert(node, value);
     }
 
     /// Lets later code in this scope find a value.
-    pub fn remember(&mut self, node: NodeId, index: &[Affine], value: Reg) {
+    pub(super) fn remember(&mut self, node: NodeId, index: &[Affine], value: Reg) {
         let key = (node, index.to_vec());
         let depth = self.depth_of(value);
         self.scopes[depth].values.push(key.clone());
@@ -318,7 +326,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// The value of a node at an index: as computed before, evaluated in place, or read.
-    pub fn value(&mut self, node: NodeId, index: &[Affine]) -> Reg {
+    pub(super) fn value(&mut self, node: NodeId, index: &[Affine]) -> Reg {
         if let Some(&reg) = self.known.get(&node) {
             return reg;
         }
@@ -336,7 +344,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// The value of an elementwise node or a view from its operands.
-    pub fn compute(&mut self, node: NodeId, index: &[Affine]) -> Reg {
+    pub(super) fn compute(&mut self, node: NodeId, index: &[Affine]) -> Reg {
         let graph = self.graph;
         let operands = &graph[node].operands;
         match &graph[node].op {
@@ -373,7 +381,8 @@ impl<'a> Emitter<'a> {
             | Op::Reverse { .. }
             | Op::StopGradient => self.operand(node, 0, index),
             Op::Uniform { purpose } => {
-                let seed = [self.value(operands[0], &[Affine::constant(0)]), self.value(operands[0], &[Affine::constant(1)])];
+                let seed =
+                    [self.value(operands[0], &[Affine::constant(0)]), self.value(operands[0], &[Affine::constant(1)])];
                 let step = self.value(operands[1], &vec![Affine::default(); graph[operands[1]].ty.rank()]);
                 let element = linear(index, &row_major(&graph[node].ty.shape));
                 let depth = self.deepest(&[seed[0], seed[1], step]).max(self.affine_depth(&element));
@@ -428,15 +437,45 @@ impl<'a> Emitter<'a> {
         self.one(self.lane(x), machine, x)
     }
 
-    pub fn binary(&mut self, op: Binary, a: Reg, b: Reg) -> Reg {
+    pub(super) fn binary(&mut self, op: Binary, a: Reg, b: Reg) -> Reg {
         let lane = self.lane(a);
         let is_f32 = lane == Lane::F32;
         let op = match op {
-            Binary::Add => if is_f32 { TwoOp::Add } else { TwoOp::AddI },
-            Binary::Sub => if is_f32 { TwoOp::Sub } else { TwoOp::SubI },
-            Binary::Mul => if is_f32 { TwoOp::Mul } else { TwoOp::MulI },
-            Binary::Max => if is_f32 { TwoOp::Max } else { TwoOp::MaxI },
-            Binary::Min => if is_f32 { TwoOp::Min } else { TwoOp::MinI },
+            Binary::Add => {
+                if is_f32 {
+                    TwoOp::Add
+                } else {
+                    TwoOp::AddI
+                }
+            }
+            Binary::Sub => {
+                if is_f32 {
+                    TwoOp::Sub
+                } else {
+                    TwoOp::SubI
+                }
+            }
+            Binary::Mul => {
+                if is_f32 {
+                    TwoOp::Mul
+                } else {
+                    TwoOp::MulI
+                }
+            }
+            Binary::Max => {
+                if is_f32 {
+                    TwoOp::Max
+                } else {
+                    TwoOp::MaxI
+                }
+            }
+            Binary::Min => {
+                if is_f32 {
+                    TwoOp::Min
+                } else {
+                    TwoOp::MinI
+                }
+            }
             Binary::Div => TwoOp::Div,
             Binary::Pow => return self.math(MathOp::Pow, vec![a, b]),
             Binary::And => TwoOp::And,
@@ -451,7 +490,7 @@ impl<'a> Emitter<'a> {
         self.two(lane, op, a, b)
     }
 
-    pub fn compare(&mut self, comparison: Comparison, a: Reg, b: Reg) -> Reg {
+    pub(super) fn compare(&mut self, comparison: Comparison, a: Reg, b: Reg) -> Reg {
         self.two(Lane::Mask, TwoOp::Compare(comparison), a, b)
     }
 
@@ -474,7 +513,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// The index of a node in a context, from the index along the context's axes.
-    pub fn node_index(&self, node: NodeId, canonical: &[Affine]) -> Vec<Affine> {
+    pub(super) fn node_index(&self, node: NodeId, canonical: &[Affine]) -> Vec<Affine> {
         with_unit_axes(&self.graph[node].ty.shape, canonical.iter().cloned())
     }
 }

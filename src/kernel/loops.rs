@@ -41,7 +41,9 @@ fn each_affine(block: &mut Block, visit: &mut dyn FnMut(&mut Affine)) {
 pub(super) fn cost(body: &[Stmt]) -> u64 {
     let work = body.iter().map(|stmt| match stmt {
         Stmt::For { extent, body, .. } => cost(body).saturating_mul(*extent as u64),
-        Stmt::Map { extent, block, .. } | Stmt::Fold { extent, block, .. } => block_cost(block).saturating_mul(*extent as u64),
+        Stmt::Map { extent, block, .. } | Stmt::Fold { extent, block, .. } => {
+            block_cost(block).saturating_mul(*extent as u64)
+        }
         Stmt::Scalar(block) => block_cost(block),
         Stmt::Tile(tile) => 2 * tile.rows as u64 * tile.cols as u64 * tile.depth as u64,
     });

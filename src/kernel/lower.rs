@@ -5,8 +5,8 @@
 //! which all memory advances evenly become one.
 
 use super::emit::Emitter;
-use super::loops::collapse;
-use super::{Affine, Buffer, BufferId, Kernel, Module, Place, Stmt, Storage, TileShape};
+use super::loops::{collapse, cost};
+use super::{Affine, Buffer, BufferId, Module, Place, Stmt, Storage, TileShape};
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::plan::{self, Group, GroupKind, Plan};
 
@@ -32,6 +32,12 @@ pub fn lower(graph: &Graph, plan: &Plan, tile: &TileShape) -> Module {
         scratch: 0,
     };
     for group in &plan.groups {
+        for &(node, number, buffer) in &group.copied {
+            let mut emitter = Emitter::new(graph, plan);
+            emitter.copy_operand(node, number, buffer);
+            let title = format!("copy %{}", graph[node].operands[number].0);
+            finish(&mut module, emitter, title);
+        }
         let mut emitter = Emitter::new(graph, plan);
         match group.kind {
             GroupKind::Nest => emitter.group(group),
@@ -41,25 +47,26 @@ pub fn lower(graph: &Graph, plan: &Plan, tile: &TileShape) -> Module {
             GroupKind::Join(node) => emitter.join(group, node),
             GroupKind::Copy { from, to } => emitter.copy(from, to),
         }
-        let mut kernel = emitter.finish();
-        if kernel.body.is_empty() {
-            continue;
-        }
-        kernel.title = title(graph, plan, group);
-        collapse(&mut kernel.body);
-        push(&mut module, kernel);
+        finish(&mut module, emitter, title(graph, plan, group));
     }
-    module.scratch = module.buffers.iter().filter(|buffer| matches!(buffer.storage, Storage::Scratch(_))).fold(0, |most, buffer| {
-        let Storage::Scratch(offset) = buffer.storage else { return most };
-        most.max((offset + buffer.len).next_multiple_of(plan::ALIGNMENT))
-    });
+    module.scratch =
+        module.buffers.iter().filter(|buffer| matches!(buffer.storage, Storage::Scratch(_))).fold(0, |most, buffer| {
+            let Storage::Scratch(offset) = buffer.storage else { return most };
+            most.max((offset + buffer.len).next_multiple_of(plan::ALIGNMENT))
+        });
     module
 }
 
-/// Adds a kernel under the next name.
-pub(super) fn push(module: &mut Module, mut kernel: Kernel) {
+/// Adds the kernel that was written under the next name, unless it does nothing.
+pub(super) fn finish(module: &mut Module, emitter: Emitter<'_>, title: String) {
+    let mut kernel = emitter.finish();
+    if kernel.body.is_empty() {
+        return;
+    }
+    collapse(&mut kernel.body);
     kernel.name = format!("k{}", module.kernels.len());
-    kernel.cost = super::loops::cost(&kernel.body);
+    kernel.title = title;
+    kernel.cost = cost(&kernel.body);
     module.kernels.push(kernel);
 }
 
@@ -117,7 +124,12 @@ impl Emitter<'_> {
     }
 
     /// Opens a loop for each axis of `loops`, the last axes of `point`.
-    pub(super) fn for_each(&mut self, loops: &[usize], mut point: Vec<Affine>, body: &mut dyn FnMut(&mut Self, Vec<Affine>)) {
+    pub(super) fn for_each(
+        &mut self,
+        loops: &[usize],
+        mut point: Vec<Affine>,
+        body: &mut dyn FnMut(&mut Self, Vec<Affine>),
+    ) {
         let first = point.len() - loops.len();
         for axis in 0..loops.len() {
             point[first + axis] = Affine::var(self.open("i"));
@@ -230,7 +242,9 @@ fn title(graph: &Graph, plan: &Plan, group: &Group) -> String {
     for node in nodes {
         let mut word = word(&graph[node].op);
         let named = graph[node].operands.iter().find_map(|&operand| match graph[operand].op {
-            Op::Input(number) if graph.inputs[number].role != crate::graph::Role::Setting => Some(&graph.inputs[number].name),
+            Op::Input(number) if graph.inputs[number].role != crate::graph::Role::Setting => {
+                Some(&graph.inputs[number].name)
+            }
             _ => None,
         });
         if let Some(name) = named {

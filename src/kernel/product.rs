@@ -7,10 +7,10 @@
 //! The left operand is read as it is where the contracted axis is its innermost; else a kernel before packs it.
 
 use super::emit::{Emitter, linear};
-use super::lower::push;
+use super::lower::finish;
 use super::{Affine, Buffer, BufferId, Module, Place, Stmt, Storage, Tile, TileShape};
 use crate::graph::{Binary, CONTRACT_BLOCK, DType, NodeId};
-use crate::plan::{ALIGNMENT, ContractAxes, Group, canonical, contract_axes, row_major};
+use crate::plan::{ALIGNMENT, ContractAxes, Group, Side, canonical, contract_axes};
 
 /// Columns of the result that are finished together.
 const COLUMNS: usize = 64;
@@ -43,8 +43,8 @@ struct Product<'a> {
 impl Emitter<'_> {
     /// The kernels of a large product; the last is this emitter's.
     pub(super) fn product(&mut self, module: &mut Module, group: &Group, node: NodeId, tile: &TileShape) {
-        let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands that run as one");
-        let empty = [axes.rows.extent, axes.cols.extent].contains(&0) || axes.batch.iter().any(|side| side.extent == 0);
+        let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands are views");
+        let empty = [axes.rows.extent, axes.cols.extent].contains(&0) || axes.outer.iter().any(|side| side.extent == 0);
         if empty {
             return;
         }
@@ -52,22 +52,22 @@ impl Emitter<'_> {
         if let Some(buffer) = packed_left {
             let mut packing = Emitter::new(self.graph, self.plan);
             packing.pack_left(node, &axes, tile, buffer);
-            let mut kernel = packing.finish();
-            kernel.title = format!("pack %{}", self.graph[node].operands[0].0);
-            super::loops::collapse(&mut kernel.body);
-            push(module, kernel);
+            finish(module, packing, format!("pack %{}", self.graph[node].operands[0].0));
         }
-        let as_it_is = axes.cols.right == 1 && (0..=NEAR).contains(&axes.depth.right) && axes.cols.extent.is_multiple_of(4);
+        let as_it_is =
+            axes.cols.right == 1 && (0..=NEAR).contains(&axes.depth.right) && axes.cols.extent.is_multiple_of(4);
         let mut scratch = Scratch { module, next: 0 };
         let width = COLUMNS.min(axes.cols.extent.next_multiple_of(4));
         let packed_right = (!as_it_is).then(|| scratch.take("right", CONTRACT_BLOCK.min(axes.depth.extent) * width));
         let edge = scratch.take("tile", tile.rows * tile.cols);
         let product = Product { group, node, axes, tile: *tile, packed_left, packed_right, edge };
-        let batch: Vec<usize> = product.axes.batch.iter().map(|side| side.extent).collect();
-        self.for_each(&batch, vec![Affine::default(); batch.len()], &mut |emitter, batch| {
+        let extents: Vec<usize> = product.axes.outer.iter().map(|side| side.extent).collect();
+        self.for_each(&extents, vec![Affine::default(); extents.len()], &mut |emitter, outer| {
             let columns = product.axes.cols.extent;
             for piece in pieces(columns, COLUMNS) {
-                emitter.repeat("n", piece, &mut |emitter, column| emitter.column_block(&product, &batch, column, piece.size));
+                emitter.repeat("n", piece, &mut |emitter, column| {
+                    emitter.column_block(&product, &outer, column, piece.size)
+                });
             }
         });
     }
@@ -83,10 +83,10 @@ impl Emitter<'_> {
         self.close_for(piece.count);
     }
 
-    fn column_block(&mut self, product: &Product<'_>, batch: &[Affine], column: &Affine, width: usize) {
+    fn column_block(&mut self, product: &Product<'_>, outer: &[Affine], column: &Affine, width: usize) {
         let depth = product.axes.depth.extent;
         if depth == 0 {
-            return self.empty_block(product, batch, column, width);
+            return self.empty_block(product, outer, column, width);
         }
         let blocks = depth / CONTRACT_BLOCK;
         let first = Pieces { start: 0, count: 1, size: depth.min(CONTRACT_BLOCK) };
@@ -98,18 +98,18 @@ impl Emitter<'_> {
                 continue;
             }
             self.repeat("kb", piece, &mut |emitter, k| {
-                emitter.depth_block(product, batch, column, width, k, piece.size, number > 0);
+                emitter.depth_block(product, outer, column, width, k, piece.size, number > 0);
             });
         }
         self.epilogue(product, column, width);
     }
 
     /// A product of nothing.
-    fn empty_block(&mut self, product: &Product<'_>, batch: &[Affine], column: &Affine, width: usize) {
+    fn empty_block(&mut self, product: &Product<'_>, outer: &[Affine], column: &Affine, width: usize) {
         let zero = self.f32(0.0);
         let row = Affine::var(self.open("i"));
         let lane = column.plus(&Affine::var(self.open("j")));
-        let place = self.result_place(product, batch, &row, &lane);
+        let place = self.result_place(product, outer, &row, &lane);
         self.store(place, zero);
         let (var, block) = self.close_lanes();
         self.push_stmt(Stmt::Map { var, extent: width, block });
@@ -121,7 +121,7 @@ impl Emitter<'_> {
     fn depth_block(
         &mut self,
         product: &Product<'_>,
-        batch: &[Affine],
+        outer: &[Affine],
         column: &Affine,
         width: usize,
         k: &Affine,
@@ -134,7 +134,7 @@ impl Emitter<'_> {
             for &panel in &columns {
                 self.repeat("p", panel, &mut |emitter, at| {
                     let to = Place { buffer, index: at.times(depth as i64) };
-                    emitter.pack_right_panel(product, batch, &column.plus(at), k, depth, panel.size, to);
+                    emitter.pack_right_panel(product, outer, &column.plus(at), k, depth, panel.size, to);
                 });
             }
         }
@@ -142,16 +142,16 @@ impl Emitter<'_> {
             self.repeat("i", rows, &mut |emitter, row| {
                 for &panel in &columns {
                     emitter.repeat("p", panel, &mut |emitter, at| {
-                        let (a, a_strides) = emitter.left_panel(product, batch, row, rows.size, k, depth);
+                        let (a, a_strides) = emitter.left_panel(product, outer, row, rows.size, k, depth);
                         let (b, b_stride) = match product.packed_right {
                             Some(buffer) => {
                                 (Place { buffer, index: at.times(depth as i64) }, panel.size.next_multiple_of(4))
                             }
                             None => {
-                                (emitter.right_place(product, batch, &column.plus(at), k), axes.depth.right as usize)
+                                (emitter.right_place(product, outer, &column.plus(at), k), axes.depth.right as usize)
                             }
                         };
-                        let c = emitter.result_place(product, batch, row, &column.plus(at));
+                        let c = emitter.result_place(product, outer, row, &column.plus(at));
                         let is_edge = !panel.size.is_multiple_of(4);
                         let cols = panel.size.next_multiple_of(4);
                         let tile = Tile {
@@ -162,8 +162,12 @@ impl Emitter<'_> {
                             a_strides,
                             b,
                             b_stride,
-                            c: if is_edge { Place { buffer: product.edge, index: Affine::default() } } else { c.clone() },
-                            c_stride: if is_edge { cols } else { axes.cols.extent },
+                            c: if is_edge {
+                                Place { buffer: product.edge, index: Affine::default() }
+                            } else {
+                                c.clone()
+                            },
+                            c_stride: if is_edge { cols } else { axes.rows.result as usize },
                             accumulate: accumulate && !is_edge,
                         };
                         emitter.push_stmt(Stmt::Tile(tile));
@@ -177,11 +181,19 @@ impl Emitter<'_> {
     }
 
     /// The valid columns of a tile that sticks out.
-    fn copy_edge(&mut self, product: &Product<'_>, c: &Place, rows: usize, stride: usize, valid: usize, accumulate: bool) {
+    fn copy_edge(
+        &mut self,
+        product: &Product<'_>,
+        c: &Place,
+        rows: usize,
+        stride: usize,
+        valid: usize,
+        accumulate: bool,
+    ) {
         let row = Affine::var(self.open("i"));
         let lane = Affine::var(self.open("j"));
         let from = Place { buffer: product.edge, index: row.times(stride as i64).plus(&lane) };
-        let to = Place { buffer: c.buffer, index: c.index.plus(&row.times(product.axes.cols.extent as i64)).plus(&lane) };
+        let to = Place { buffer: c.buffer, index: c.index.plus(&row.times(product.axes.rows.result)).plus(&lane) };
         let mut value = self.load(from, DType::F32);
         if accumulate {
             let before = self.load(to.clone(), DType::F32);
@@ -196,7 +208,7 @@ impl Emitter<'_> {
     fn left_panel(
         &mut self,
         product: &Product<'_>,
-        batch: &[Affine],
+        outer: &[Affine],
         row: &Affine,
         rows: usize,
         k: &Affine,
@@ -204,40 +216,43 @@ impl Emitter<'_> {
     ) -> (Place, (usize, usize)) {
         let axes = &product.axes;
         match product.packed_left {
-            Some(buffer) => (Place { buffer, index: packed_left_index(axes, batch, row, k, depth) }, (1, rows)),
+            Some(buffer) => (Place { buffer, index: packed_left_index(axes, outer, row, k, depth) }, (1, rows)),
             None => {
-                let place = self.left_place(product.node, axes, batch, row, k);
+                let place = self.left_place(product.node, axes, outer, row, k);
                 (place, (axes.rows.left as usize, axes.depth.left as usize))
             }
         }
     }
 
-    fn left_place(&self, node: NodeId, axes: &ContractAxes, batch: &[Affine], row: &Affine, k: &Affine) -> Place {
-        let start = self.product_start(node, axes, batch)[0].clone();
+    fn left_place(&self, node: NodeId, axes: &ContractAxes, outer: &[Affine], row: &Affine, k: &Affine) -> Place {
+        let start = self.product_start(node, axes, outer)[0].clone();
         let index = start.index.plus(&row.times(axes.rows.left)).plus(&k.times(axes.depth.left));
         Place { index, ..start }
     }
 
-    fn right_place(&self, product: &Product<'_>, batch: &[Affine], column: &Affine, k: &Affine) -> Place {
+    fn right_place(&self, product: &Product<'_>, outer: &[Affine], column: &Affine, k: &Affine) -> Place {
         let axes = &product.axes;
-        let start = self.product_start(product.node, axes, batch)[1].clone();
+        let start = self.product_start(product.node, axes, outer)[1].clone();
         let index = start.index.plus(&column.times(axes.cols.right)).plus(&k.times(axes.depth.right));
         Place { index, ..start }
     }
 
-    /// The first factors of the first element for a batch index.
-    fn product_start(&self, node: NodeId, axes: &ContractAxes, batch: &[Affine]) -> [Place; 2] {
-        let mut index = batch.to_vec();
-        index.resize(self.graph[node].ty.rank(), Affine::default());
-        self.contract_places(node, axes, &index)
+    /// The first factors of the first element for an outer index.
+    fn product_start(&self, node: NodeId, axes: &ContractAxes, outer: &[Affine]) -> [Place; 2] {
+        let at = |number: usize, stride: fn(&Side) -> i64| {
+            let start = self.operand_start(node, number, &axes.operands[number]);
+            let index = linear(outer, &axes.outer.iter().map(stride).collect::<Vec<i64>>());
+            Place { index: start.index.plus(&index), ..start }
+        };
+        [at(0, |side| side.left), at(1, |side| side.right)]
     }
 
-    fn result_place(&self, product: &Product<'_>, batch: &[Affine], row: &Affine, column: &Affine) -> Place {
-        let mut index = batch.to_vec();
-        index.resize(self.graph[product.node].ty.rank(), Affine::default());
-        let start = self.place(product.node, &index);
-        let index = start.index.plus(&row.times(product.axes.cols.extent as i64)).plus(column);
-        Place { index, ..start }
+    fn result_place(&self, product: &Product<'_>, outer: &[Affine], row: &Affine, column: &Affine) -> Place {
+        let axes = &product.axes;
+        let start = self.place(product.node, &vec![Affine::default(); self.graph[product.node].ty.rank()]);
+        let index = linear(outer, &axes.outer.iter().map(|side| side.result).collect::<Vec<i64>>());
+        let index = index.plus(&row.times(axes.rows.result)).plus(column);
+        Place { index: start.index.plus(&index), ..start }
     }
 
     /// `depth` rows of a panel of the right operand, padded with zeros to whole vectors.
@@ -245,7 +260,7 @@ impl Emitter<'_> {
     fn pack_right_panel(
         &mut self,
         product: &Product<'_>,
-        batch: &[Affine],
+        outer: &[Affine],
         column: &Affine,
         k: &Affine,
         depth: usize,
@@ -255,9 +270,9 @@ impl Emitter<'_> {
         let axes = &product.axes;
         let width = valid.next_multiple_of(4);
         let along_depth = axes.depth.right == 1 && axes.cols.right != 1;
-        let (outer, lane) = (Affine::var(self.open(if along_depth { "c" } else { "k" })), Affine::var(self.open("j")));
-        let (c, d) = if along_depth { (&outer, &lane) } else { (&lane, &outer) };
-        let from = self.right_place(product, batch, &column.plus(c), &k.plus(d));
+        let (each, lane) = (Affine::var(self.open(if along_depth { "c" } else { "k" })), Affine::var(self.open("j")));
+        let (c, d) = if along_depth { (&each, &lane) } else { (&lane, &each) };
+        let from = self.right_place(product, outer, &column.plus(c), &k.plus(d));
         let value = self.load(from, DType::F32);
         self.store(Place { buffer: to.buffer, index: to.index.plus(&d.times(width as i64)).plus(c) }, value);
         let (var, block) = self.close_lanes();
@@ -276,16 +291,17 @@ impl Emitter<'_> {
 
     /// The left operand as blocks of the contracted axis, in each the panels of rows, in each the contracted axis.
     fn pack_left(&mut self, node: NodeId, axes: &ContractAxes, tile: &TileShape, buffer: BufferId) {
-        let batch: Vec<usize> = axes.batch.iter().map(|side| side.extent).collect();
-        self.for_each(&batch, vec![Affine::default(); batch.len()], &mut |emitter, batch| {
+        // Axes that the left operand has not got do not repeat it.
+        let extents: Vec<usize> = axes.outer.iter().map(|side| if side.left == 0 { 1 } else { side.extent }).collect();
+        self.for_each(&extents, vec![Affine::default(); extents.len()], &mut |emitter, outer| {
             for depth in pieces(axes.depth.extent, CONTRACT_BLOCK) {
                 emitter.repeat("kb", depth, &mut |emitter, k| {
                     for rows in row_panels(axes.rows.extent, tile.rows) {
                         emitter.repeat("i", rows, &mut |emitter, row| {
-                            let start = packed_left_index(axes, &batch, row, k, depth.size);
+                            let start = packed_left_index(axes, &outer, row, k, depth.size);
                             let d = Affine::var(emitter.open("k"));
                             let lane = Affine::var(emitter.open("j"));
-                            let from = emitter.left_place(node, axes, &batch, &row.plus(&lane), &k.plus(&d));
+                            let from = emitter.left_place(node, axes, &outer, &row.plus(&lane), &k.plus(&d));
                             let value = emitter.load(from, DType::F32);
                             let index = start.plus(&d.times(rows.size as i64)).plus(&lane);
                             emitter.store(Place { buffer, index }, value);
@@ -306,7 +322,8 @@ impl Emitter<'_> {
         if nodes.is_empty() {
             return;
         }
-        let Some((_, rows)) = canonical(&product.group.domain).split_last().map(|(last, rows)| (*last, rows.to_vec())) else {
+        let Some((_, rows)) = canonical(&product.group.domain).split_last().map(|(last, rows)| (*last, rows.to_vec()))
+        else {
             unreachable!("a product has rows and columns");
         };
         self.for_each(&rows, vec![Affine::default(); rows.len()], &mut |emitter, mut point| {
@@ -319,10 +336,13 @@ impl Emitter<'_> {
 }
 
 /// Where a panel of the packed left operand begins: everything before it is whole.
-fn packed_left_index(axes: &ContractAxes, batch: &[Affine], row: &Affine, k: &Affine, depth: usize) -> Affine {
-    let extents: Vec<usize> = axes.batch.iter().map(|side| side.extent).collect();
-    let whole = (axes.rows.extent * axes.depth.extent) as i64;
-    let before = linear(batch, &row_major(&extents)).times(whole);
+fn packed_left_index(axes: &ContractAxes, outer: &[Affine], row: &Affine, k: &Affine, depth: usize) -> Affine {
+    let mut whole = (axes.rows.extent * axes.depth.extent) as i64;
+    let mut before = Affine::default();
+    for (index, side) in outer.iter().zip(&axes.outer).rev().filter(|(_, side)| side.left != 0) {
+        before = before.plus(&index.times(whole));
+        whole *= side.extent as i64;
+    }
     before.plus(&k.times(axes.rows.extent as i64)).plus(&row.times(depth as i64))
 }
 
@@ -357,7 +377,12 @@ impl Scratch<'_> {
     fn take(&mut self, name: &str, len: usize) -> BufferId {
         let storage = Storage::Scratch(self.next);
         self.next = (self.next + len).next_multiple_of(ALIGNMENT);
-        self.module.buffers.push(Buffer { name: format!("{name}{}", self.module.kernels.len()), dtype: DType::F32, len, storage });
+        self.module.buffers.push(Buffer {
+            name: format!("{name}{}", self.module.kernels.len()),
+            dtype: DType::F32,
+            len,
+            storage,
+        });
         BufferId(self.module.buffers.len() as u32 - 1)
     }
 }

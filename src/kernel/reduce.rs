@@ -2,7 +2,8 @@
 
 use super::emit::{Emitter, linear};
 use super::{Affine, Carried, Combine, Comparison, Fold, Lane, OneOp, Order, Place, Reg, Stmt, TwoOp};
-use crate::graph::{DType, NodeId, Op, Reduction, contract_interleaves, reduce_interleaves};
+use crate::graph::{DType, NodeId, Op, Reduction};
+use crate::numerics::sums::{contracts_interleaved, reduces_interleaved};
 use crate::plan::{AxisMap, ContextKind, Group, canonical, contract_axes, fold_operand_index, row_major, strided};
 
 /// Loops of at most so many rounds are written out.
@@ -20,8 +21,12 @@ impl Emitter<'_> {
             let values = match &self.graph[node].op {
                 Op::Contract { .. } => self.contract(node, &indices),
                 Op::Reduce { .. } => indices.iter().map(|index| self.reduce(group, node, index)).collect(),
-                Op::ArgMax { .. } => indices.iter().map(|index| self.extremum(group, node, index, Comparison::Gt)).collect(),
-                Op::ArgMin { .. } => indices.iter().map(|index| self.extremum(group, node, index, Comparison::Lt)).collect(),
+                Op::ArgMax { .. } => {
+                    indices.iter().map(|index| self.extremum(group, node, index, Comparison::Gt)).collect()
+                }
+                Op::ArgMin { .. } => {
+                    indices.iter().map(|index| self.extremum(group, node, index, Comparison::Lt)).collect()
+                }
                 _ => indices.iter().map(|index| self.compute(node, index)).collect::<Vec<Reg>>(),
             };
             for (index, value) in indices.iter().zip(values) {
@@ -83,7 +88,9 @@ impl Emitter<'_> {
     }
 
     fn extremum(&mut self, group: &Group, node: NodeId, index: &[Affine], better: Comparison) -> Reg {
-        let (Op::ArgMax { axis } | Op::ArgMin { axis }) = self.graph[node].op else { unreachable!("an index of an extremum") };
+        let (Op::ArgMax { axis } | Op::ArgMin { axis }) = self.graph[node].op else {
+            unreachable!("an index of an extremum")
+        };
         let extent = self.graph[self.graph[node].operands[0]].ty.shape[axis];
         let first = self.i32(0);
         if extent <= 1 {
@@ -150,16 +157,22 @@ impl Emitter<'_> {
     pub(super) fn row(&mut self, group: &Group, rows: &[Affine]) {
         let cols = &group.domain[rows.len()..];
         let width: usize = cols.iter().product();
-        let nodes_of = |context: Option<usize>| context.map_or(&[][..], |context| group.contexts[context].nodes.as_slice());
+        let nodes_of =
+            |context: Option<usize>| context.map_or(&[][..], |context| group.contexts[context].nodes.as_slice());
         let (full, row) = (nodes_of(Some(group.full)).to_vec(), nodes_of(group.row).to_vec());
         let last = group.stages.iter().map(|(_, stage)| *stage).max().unwrap_or(0);
+        let mut results: Vec<(Place, Reg)> = Vec::new();
         for stage in 0..=last {
             let points: Vec<NodeId> =
                 row.iter().copied().filter(|&node| group.stage(node) == stage && !self.is_fold(node)).collect();
+            self.compute_nodes(group, &points, &[rows.to_vec()]);
             for &node in &points {
-                self.compute_nodes(group, &[node], &[rows.to_vec()]);
                 let value = self.value(node, &self.node_index(node, rows));
                 self.know(node, value);
+            }
+            // What the row reads of an input that a fold replaces is read by now.
+            for (place, value) in results.drain(..) {
+                self.store(place, value);
             }
             let folds: Vec<NodeId> =
                 row.iter().copied().filter(|&node| group.stage(node) == stage + 1 && self.is_fold(node)).collect();
@@ -167,7 +180,7 @@ impl Emitter<'_> {
             if width == 0 {
                 for &node in &folds {
                     let value = self.empty_fold(node);
-                    self.finish_fold(node, rows, value);
+                    self.know(node, value);
                 }
             } else if group.linear {
                 self.columns(group, rows, &maps, &folds);
@@ -177,6 +190,10 @@ impl Emitter<'_> {
                     self.stored_fold(node, rows, width);
                 }
             }
+            for &node in folds.iter().filter(|node| self.plan.stored[node.0 as usize].is_some()) {
+                let index = self.node_index(node, rows);
+                results.push((self.place(node, &index), self.value(node, &index)));
+            }
         }
     }
 
@@ -184,12 +201,13 @@ impl Emitter<'_> {
         let operand = |number: usize| &self.graph[self.graph[node].operands[number]].ty.shape;
         match &self.graph[node].op {
             Op::Reduce { axis, count, .. } => {
-                !canonical(&operand(0)[*axis..axis + count]).is_empty() && canonical(&operand(0)[axis + count..]).is_empty()
+                !canonical(&operand(0)[*axis..axis + count]).is_empty()
+                    && canonical(&operand(0)[axis + count..]).is_empty()
             }
             Op::ArgMax { axis } | Op::ArgMin { axis } => {
                 operand(0)[*axis] != 1 && canonical(&operand(0)[axis + 1..]).is_empty()
             }
-            Op::Contract { batch, contract } => contract_interleaves(operand(0), operand(1), batch, contract),
+            Op::Contract { batch, contract } => contracts_interleaved(operand(0), operand(1), batch, contract),
             _ => false,
         }
     }
@@ -216,13 +234,17 @@ impl Emitter<'_> {
         self.compute_nodes(group, maps, std::slice::from_ref(&point));
         let mut results = Vec::new();
         for &node in folds {
-            let values: Vec<Reg> = self.fold_indices(node, rows.len(), &point).into_iter().map(|(operand, index)| self.value(operand, &index)).collect();
+            let values: Vec<Reg> = self
+                .fold_indices(node, rows.len(), &point)
+                .into_iter()
+                .map(|(operand, index)| self.value(operand, &index))
+                .collect();
             results.push(self.fold(node, &values));
         }
-        self.close_columns(extent, results, rows, folds);
+        self.close_columns(extent, results, folds);
     }
 
-    fn close_columns(&mut self, extent: usize, results: Vec<(Combine, Order, Reg)>, rows: &[Affine], nodes: &[NodeId]) {
+    fn close_columns(&mut self, extent: usize, results: Vec<(Combine, Order, Reg)>, nodes: &[NodeId]) {
         let (var, block) = self.close_lanes();
         if results.is_empty() {
             self.push_stmt(Stmt::Map { var, extent, block });
@@ -236,15 +258,7 @@ impl Emitter<'_> {
         let known: Vec<Reg> = folds.iter().map(|fold| fold.result).collect();
         self.push_stmt(Stmt::Fold { var, extent, block, folds });
         for (&node, value) in nodes.iter().zip(known) {
-            self.finish_fold(node, rows, value);
-        }
-    }
-
-    fn finish_fold(&mut self, node: NodeId, rows: &[Affine], value: Reg) {
-        self.know(node, value);
-        if self.plan.stored[node.0 as usize].is_some() {
-            let place = self.place(node, &self.node_index(node, rows));
-            self.store(place, value);
+            self.know(node, value);
         }
     }
 
@@ -254,7 +268,11 @@ impl Emitter<'_> {
         match &self.graph[node].op {
             Op::Contract { batch, contract } => {
                 let index = |number: usize| fold_operand_index(self.graph, node, number, batch, contract, rows);
-                operands.iter().enumerate().map(|(number, &operand)| (operand, at_point(&index(number), point))).collect()
+                operands
+                    .iter()
+                    .enumerate()
+                    .map(|(number, &operand)| (operand, at_point(&index(number), point)))
+                    .collect()
             }
             _ => vec![(operands[0], self.node_index(operands[0], point))],
         }
@@ -275,7 +293,8 @@ impl Emitter<'_> {
                     Reduction::Min => Combine::Min,
                 };
                 let shape = &self.graph[self.graph[node].operands[0]].ty.shape;
-                let order = if reduce_interleaves(shape, *axis, *count) { Order::Interleaved } else { Order::Sequence };
+                let order =
+                    if reduces_interleaved(shape, *axis, *count) { Order::Interleaved } else { Order::Sequence };
                 (combine, order, values[0])
             }
             Op::Contract { .. } => (Combine::Fma(values[1]), Order::Interleaved, values[0]),
@@ -293,7 +312,7 @@ impl Emitter<'_> {
         let starts = self.fold_indices(node, rows.len(), &zero);
         let strides = match &self.graph[node].op {
             Op::Contract { .. } => {
-                let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands that run as one");
+                let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands are views");
                 vec![axes.depth.left, axes.depth.right]
             }
             _ => vec![1],
@@ -306,11 +325,14 @@ impl Emitter<'_> {
             values.push(self.load(place, self.graph[operand].ty.dtype));
         }
         let result = self.fold(node, &values);
-        self.close_columns(extent, vec![result], rows, &[node]);
+        self.close_columns(extent, vec![result], &[node]);
     }
 
     /// Where an element of a view of a stored node lies.
     pub(super) fn view_place(&self, node: NodeId, index: &[Affine]) -> Place {
+        if !self.plan.inline[node.0 as usize] {
+            return self.place(node, index);
+        }
         let view = strided(self.graph, node, &self.plan.inline).expect("a view of a stored node");
         let rank = self.graph[view.base].ty.rank();
         let base = self.place(view.base, &vec![Affine::default(); rank]);
@@ -339,5 +361,9 @@ fn at_point(index: &[AxisMap], point: &[Affine]) -> Vec<Affine> {
 
 fn unravel(element: usize, extents: &[usize]) -> Vec<Affine> {
     let strides = row_major(extents);
-    extents.iter().zip(strides).map(|(&extent, stride)| Affine::constant((element as i64 / stride) % extent as i64)).collect()
+    extents
+        .iter()
+        .zip(strides)
+        .map(|(&extent, stride)| Affine::constant((element as i64 / stride) % extent as i64))
+        .collect()
 }

@@ -30,6 +30,7 @@ pub(super) fn place(graph: &Graph, fusion: Fusion) -> Plan {
     placer.updates();
     placer.outputs();
     placer.values(&staged);
+    placer.operands();
     let positions = placer.sort();
     placer.lifetimes(&positions, externals);
     let Placer { stored, mut buffers, groups, homes, inline, .. } = placer;
@@ -170,6 +171,7 @@ impl Placer<'_> {
             stages: Vec::new(),
             linear: true,
             packed: None,
+            copied: Vec::new(),
         });
         let group = if first { self.order.push_front() } else { self.order.push_back() };
         self.touched.extend([(from, group), (to, group)]);
@@ -209,20 +211,11 @@ impl Placer<'_> {
             } else if staged[at] {
                 let rows = group.rows.unwrap_or(0);
                 let row = group.domain[rows..].iter().product::<usize>();
-                let storage = if row <= SCRATCH_ROW { Storage::Scratch(scratch[home.group]) } else { Storage::Arena(0) };
+                let storage =
+                    if row <= SCRATCH_ROW { Storage::Scratch(scratch[home.group]) } else { Storage::Arena(0) };
                 let len = if row <= SCRATCH_ROW { row } else { self.graph[id].ty.len() };
                 scratch[home.group] += aligned(row.min(SCRATCH_ROW));
                 self.stored[at] = Some(self.buffer(format!("%{}", id.0), self.graph[id].ty.dtype, len, storage));
-            }
-        }
-        for group in 0..self.groups.len() {
-            let GroupKind::Product(id) = self.groups[group].kind else { continue };
-            let axes = contract_axes(self.graph, id, &self.inline).expect("operands that run as one");
-            if axes.depth.left != 1 || axes.rows.left < 0 {
-                let left = self.graph[id].operands[0];
-                let buffer = self.buffer(format!("%{}.left", id.0), DType::F32, self.graph[left].ty.len(), Storage::Arena(0));
-                self.groups[group].packed = Some(buffer);
-                self.touched.push((buffer, group));
             }
         }
         for (id, home) in products {
@@ -235,6 +228,27 @@ impl Placer<'_> {
             });
             let buffer = place.unwrap_or_else(|| self.arena(id));
             self.stored[id.0 as usize] = Some(buffer);
+        }
+    }
+
+    /// Memory for operands of products that are not read as they lie.
+    fn operands(&mut self) {
+        let is_product = |id: &NodeId| matches!(self.graph[*id].op, Op::Contract { .. });
+        for id in self.graph.ids().filter(is_product) {
+            let Some(Home { group, .. }) = self.homes[id.0 as usize] else { continue };
+            let axes = contract_axes(self.graph, id, &self.inline).expect("operands are views");
+            for number in (0..2).filter(|&number| axes.operands[number].copied) {
+                let len = self.graph[self.graph[id].operands[number]].ty.len();
+                let buffer = self.buffer(format!("%{}.copy{number}", id.0), DType::F32, len, Storage::Arena(0));
+                self.groups[group].copied.push((id, number, buffer));
+                self.touched.push((buffer, group));
+            }
+            if self.groups[group].kind == GroupKind::Product(id) && (axes.depth.left != 1 || axes.rows.left < 0) {
+                let len = self.graph[self.graph[id].operands[0]].ty.len();
+                let buffer = self.buffer(format!("%{}.left", id.0), DType::F32, len, Storage::Arena(0));
+                self.groups[group].packed = Some(buffer);
+                self.touched.push((buffer, group));
+            }
         }
     }
 
@@ -298,7 +312,8 @@ fn aligned(len: usize) -> usize {
 
 /// Gives the arena's buffers their offsets, the smallest gap that is free for the whole lifetime first. Returns the arena's size.
 fn assign(buffers: &mut [Buffer]) -> usize {
-    let mut order: Vec<usize> = (0..buffers.len()).filter(|&buffer| matches!(buffers[buffer].storage, Storage::Arena(_))).collect();
+    let mut order: Vec<usize> =
+        (0..buffers.len()).filter(|&buffer| matches!(buffers[buffer].storage, Storage::Arena(_))).collect();
     order.sort_by_key(|&buffer| (buffers[buffer].lifetime.0, std::cmp::Reverse(buffers[buffer].len), buffer));
     // Gaps between live buffers: offset to length. What lies beyond `size` is free as well.
     let mut gaps: BTreeMap<usize, usize> = BTreeMap::new();
@@ -324,7 +339,10 @@ fn assign(buffers: &mut [Buffer]) -> usize {
                 offset
             }
             None => {
-                let tail = gaps.last_key_value().map(|(&offset, &gap)| (offset, gap)).filter(|(offset, gap)| offset + gap == size);
+                let tail = gaps
+                    .last_key_value()
+                    .map(|(&offset, &gap)| (offset, gap))
+                    .filter(|(offset, gap)| offset + gap == size);
                 let offset = tail.map_or(size, |(offset, _)| offset);
                 gaps.remove(&offset);
                 size = offset.saturating_add(len);

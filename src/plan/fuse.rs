@@ -13,9 +13,10 @@
 //! ```
 
 use super::order::Order;
-use super::views::{AxisMap, canonical, context_index, contract_axes, operand_index, row_major};
+use super::views::{AxisMap, canonical, context_index, contract_axes, operand_index, row_major, strided};
 use super::{Context, ContextKind, Group, GroupKind, Home, PlanOptions};
-use crate::graph::{Graph, NodeId, Op, Role, Unary, contract_interleaves};
+use crate::graph::{Graph, NodeId, Op, Role, Unary};
+use crate::numerics::sums::contracts_interleaved;
 use std::collections::BTreeSet;
 
 /// Products of at most so many multiplications are computed by plain loops.
@@ -129,7 +130,10 @@ fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
     for id in graph.ids() {
         let at = id.0 as usize;
         let node = &graph[id];
-        let below = node.operands.iter().map(|operand| if inline[operand.0 as usize] { depth[operand.0 as usize] + 1 } else { 1 });
+        let below = node
+            .operands
+            .iter()
+            .map(|operand| if inline[operand.0 as usize] { depth[operand.0 as usize] + 1 } else { 1 });
         depth[at] = below.max().unwrap_or(0);
         let shallow = depth[at] <= VIEW_DEPTH;
         let of_data =
@@ -167,11 +171,13 @@ fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
             }
             Op::Contract { .. } => {
                 for &operand in &node.operands {
-                    if super::views::strided(graph, operand, &inline).is_none() {
+                    if strided(graph, operand, &inline).is_none() {
                         inline[operand.0 as usize] = false;
                     }
                 }
-                if contract_axes(graph, id, &inline).is_none() {
+                // Where the contracted axes are the last, they run as one in what is stored.
+                let axes = contract_axes(graph, id, &inline).expect("operands are views");
+                if is_interleaved(graph, id) && axes.operands.iter().any(|operand| operand.copied) {
                     for &operand in &node.operands {
                         inline[operand.0 as usize] = false;
                     }
@@ -185,6 +191,12 @@ fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
         inline[output.node.0 as usize] = false;
     }
     inline
+}
+
+fn is_interleaved(graph: &Graph, node: NodeId) -> bool {
+    let Op::Contract { batch, contract } = &graph[node].op else { return false };
+    let shape = |number: usize| &graph[graph[node].operands[number]].ty.shape;
+    contracts_interleaved(shape(0), shape(1), batch, contract)
 }
 
 /// Sees to it that `node` is stored or another shape of something stored.
@@ -275,12 +287,12 @@ impl Fuser<'_> {
         match &self.graph[node].op {
             Op::Reduce { axis, count, .. } => trailing(*axis, *count).unwrap_or(Form::Point),
             Op::ArgMax { axis } | Op::ArgMin { axis } => trailing(*axis, 1).unwrap_or(Form::Point),
-            Op::Contract { batch, contract } => {
-                if contract_interleaves(operand(0), operand(1), batch, contract) {
+            Op::Contract { contract, .. } => {
+                if is_interleaved(self.graph, node) {
                     let cols: Vec<usize> = contract.iter().map(|&(axis, _)| operand(0)[axis]).collect();
                     return Form::Fold { rows: self.shape(node), cols: canonical(&cols) };
                 }
-                let axes = contract_axes(self.graph, node, &self.inline).expect("operands that run as one were stored");
+                let axes = contract_axes(self.graph, node, &self.inline).expect("operands are views");
                 let thin = axes.rows.extent <= 1 || axes.cols.extent <= 1 || axes.depth.extent <= 1;
                 if thin || axes.work() <= DIRECT_WORK { Form::Point } else { Form::Product }
             }
@@ -298,7 +310,9 @@ impl Fuser<'_> {
             | Op::Reverse { .. }
             | Op::Uniform { .. }
             | Op::StopGradient => Form::Point,
-            Op::Input(_) | Op::SumBatch | Op::Orthogonalize => unreachable!("{:?} is not computed", self.graph[node].op),
+            Op::Input(_) | Op::SumBatch | Op::Orthogonalize => {
+                unreachable!("{:?} is not computed", self.graph[node].op)
+            }
         }
     }
 
@@ -312,10 +326,12 @@ impl Fuser<'_> {
                 same.filter_map(|operand| sources[operand.0 as usize].clone()).next()
             };
             let source = match &node.op {
-                Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } | Op::Contract { .. } => match self.form(id) {
-                    Form::Fold { cols, .. } => Some(cols),
-                    Form::Point | Form::Product | Form::Join => None,
-                },
+                Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } | Op::Contract { .. } => {
+                    match self.form(id) {
+                        Form::Fold { cols, .. } => Some(cols),
+                        Form::Point | Form::Product | Form::Join => None,
+                    }
+                }
                 Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert | Op::StopGradient | Op::Reshape => inherited(),
                 Op::Input(_)
                 | Op::Constant(_)
@@ -337,7 +353,10 @@ impl Fuser<'_> {
 
     fn assign(&mut self, id: NodeId) {
         let at = id.0 as usize;
-        if matches!(self.graph[id].op, Op::Input(_)) || self.inline[at] || (self.uses[at].is_empty() && !self.wanted[at]) {
+        if matches!(self.graph[id].op, Op::Input(_))
+            || self.inline[at]
+            || (self.uses[at].is_empty() && !self.wanted[at])
+        {
             return;
         }
         let form = self.form(id);
@@ -350,7 +369,8 @@ impl Fuser<'_> {
         traits.nodes += 1;
         traits.heavy |= !is_cheap(&self.graph[id].op) && matches!(form, Form::Point);
         traits.updates |= self.updated[at];
-        let others: Vec<usize> = self.uses[at].iter().map(|u| u.home.group).filter(|&group| group != home.group).collect();
+        let others: Vec<usize> =
+            self.uses[at].iter().map(|u| u.home.group).filter(|&group| group != home.group).collect();
         for other in others {
             self.order.put(home.group, other);
         }
@@ -372,7 +392,18 @@ impl Fuser<'_> {
         }
         let context = usize::from(rows.is_some());
         let row = rows.map(|_| 1);
-        self.groups.push(Group { kind, domain, rows, full: 0, row, contexts, stages: Vec::new(), linear: true, packed: None });
+        self.groups.push(Group {
+            kind,
+            domain,
+            rows,
+            full: 0,
+            row,
+            contexts,
+            stages: Vec::new(),
+            linear: true,
+            packed: None,
+            copied: Vec::new(),
+        });
         self.traits.push(Traits::default());
         Home { group: self.order.push_front(), context }
     }
@@ -447,20 +478,12 @@ impl Fuser<'_> {
             }
             Form::Product => {
                 let axes = contract_axes(self.graph, id, &self.inline)?;
-                let Op::Contract { batch, .. } = &self.graph[id].op else { return None };
-                let free_left = self.graph[self.graph[id].operands[0]].ty.rank() - self.contracted(id);
-                let free_right = canonical(&self.graph[id].ty.shape[free_left..]);
-                let fits = nest && rows.is_none() && whole && in_full && !traits.updates && !traits.heavy_loops(self, group);
-                (fits && batch.is_empty() && axes.batch.is_empty() && free_right.len() <= 1).then_some(Fit::Tiled(id))
+                let last = self.shape(id).last().copied().unwrap_or(1);
+                let fits =
+                    nest && rows.is_none() && whole && in_full && !traits.updates && !traits.heavy_loops(self, group);
+                (fits && axes.outer.is_empty() && axes.cols.extent == last).then_some(Fit::Tiled(id))
             }
             Form::Join => None,
-        }
-    }
-
-    fn contracted(&self, id: NodeId) -> usize {
-        match &self.graph[id].op {
-            Op::Contract { contract, .. } => contract.len(),
-            _ => 0,
         }
     }
 
@@ -488,7 +511,11 @@ impl Fuser<'_> {
                 draft.contexts[draft.full].kind = ContextKind::Row;
                 draft.domain.extend(&cols);
                 draft.full = new;
-                draft.contexts.push(Context { kind: ContextKind::Full, domain: draft.domain.clone(), nodes: Vec::new() });
+                draft.contexts.push(Context {
+                    kind: ContextKind::Full,
+                    domain: draft.domain.clone(),
+                    nodes: Vec::new(),
+                });
                 draft.row.unwrap_or(new)
             }
             Fit::Tiled(id) => {
@@ -525,11 +552,15 @@ impl Fuser<'_> {
                     self.record_under(id, home, number, operand);
                 }
             }
-            (Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. }, _) if self.shape(operands[0]) == self.shape(id) => {
+            (Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. }, _)
+                if self.shape(operands[0]) == self.shape(id) =>
+            {
                 let index = context_index(&self.graph[operands[0]].ty.shape);
                 self.record(id, home, operands[0], Some(index));
             }
-            (Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. }, _) => self.record_under(id, home, 0, operands[0]),
+            (Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. }, _) => {
+                self.record_under(id, home, 0, operands[0])
+            }
             _ => {
                 let index = context_index(&self.graph[id].ty.shape);
                 for (number, &operand) in operands.iter().enumerate() {
@@ -688,7 +719,10 @@ impl Traits {
     /// Whether a group has loops inside its points, which do not go with tiles.
     fn heavy_loops(self, fuser: &Fuser<'_>, group: usize) -> bool {
         fuser.groups[group].contexts.len() > 1
-            || fuser.groups[group].contexts[fuser.groups[group].full].nodes.iter().any(|node| matches!(fuser.graph[*node].op, Op::Contract { .. }))
+            || fuser.groups[group].contexts[fuser.groups[group].full]
+                .nodes
+                .iter()
+                .any(|node| matches!(fuser.graph[*node].op, Op::Contract { .. }))
     }
 }
 
@@ -737,7 +771,8 @@ pub fn fold_operand_index(
 
 fn use_index(shape: &[usize], index: &[AxisMap], axes: usize) -> UseIndex {
     let wide: Vec<&AxisMap> = shape.iter().zip(index).filter(|(extent, _)| **extent != 1).map(|(_, map)| map).collect();
-    let in_order = wide.iter().enumerate().all(|(place, map)| **map == AxisMap { axis: Some(place), scale: 1, offset: 0 });
+    let in_order =
+        wide.iter().enumerate().all(|(place, map)| **map == AxisMap { axis: Some(place), scale: 1, offset: 0 });
     match (in_order, wide.len() == axes) {
         (true, true) => UseIndex::Identity,
         (true, false) => UseIndex::Prefix(wide.len()),

@@ -13,7 +13,10 @@ mod fuse;
 mod order;
 mod views;
 
-pub use views::{AxisMap, ContractAxes, Index, Side, Strided, canonical, contract_axes, operand_index, row_major, strided, with_unit_axes};
+pub use views::{
+    AxisMap, ContractAxes, Index, Operand, Side, Strided, canonical, contract_axes, copy_axes, operand_index,
+    row_major, strided, with_unit_axes,
+};
 
 pub use fuse::fold_operand_index;
 
@@ -81,6 +84,8 @@ pub struct Group {
     pub linear: bool,
     /// Of a large product: the buffer for the left operand in panels, if it is not read as it lies.
     pub packed: Option<usize>,
+    /// The operands of products that are copied before, by their numbers, and where to.
+    pub copied: Vec<(NodeId, usize, usize)>,
 }
 
 /// The form of a group.
@@ -155,10 +160,10 @@ pub const ALIGNMENT: usize = 16;
 impl Plan {
     /// The bytes of the externals and the arena; `None` where they are more than can be counted.
     pub fn memory(&self) -> Option<usize> {
-        let externals = self.buffers[..self.externals].iter().try_fold(0usize, |sum, buffer| sum.checked_add(buffer.len))?;
+        let externals =
+            self.buffers[..self.externals].iter().try_fold(0usize, |sum, buffer| sum.checked_add(buffer.len))?;
         externals.checked_add(self.arena)?.checked_mul(4)
     }
-
 }
 
 impl Group {

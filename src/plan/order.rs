@@ -18,13 +18,13 @@ pub(super) struct Order {
 
 impl Order {
     /// A new group that runs before all others.
-    pub fn push_front(&mut self) -> usize {
+    pub(super) fn push_front(&mut self) -> usize {
         self.first -= 1;
         self.push(self.first)
     }
 
     /// A new group that runs after all others.
-    pub fn push_back(&mut self) -> usize {
+    pub(super) fn push_back(&mut self) -> usize {
         self.last += 1;
         self.push(self.last)
     }
@@ -37,18 +37,18 @@ impl Order {
     }
 
     /// The place of a group in the running order.
-    pub fn rank(&self, group: usize) -> i64 {
+    pub(super) fn rank(&self, group: usize) -> i64 {
         self.rank[group]
     }
 
     /// Whether `group` may run before all of `others`: no way leads from them to it.
-    pub fn allows(&self, group: usize, others: &[usize]) -> bool {
+    pub(super) fn allows(&self, group: usize, others: &[usize]) -> bool {
         let starts = others.iter().copied().filter(|&other| other != group && self.rank[other] < self.rank[group]);
         !self.forward(starts, self.rank[group]).contains(&group)
     }
 
     /// Lets `group` run before `other`, which must be allowed.
-    pub fn put(&mut self, group: usize, other: usize) {
+    pub(super) fn put(&mut self, group: usize, other: usize) {
         if group == other || !self.after[group].insert(other) {
             return;
         }

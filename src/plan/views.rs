@@ -45,12 +45,13 @@ pub fn canonical(shape: &[usize]) -> Vec<usize> {
 /// Spreads an index over canonical axes to a shape with axes of extent 1 between.
 pub fn with_unit_axes<I: Index>(shape: &[usize], canonical: impl IntoIterator<Item = I>) -> Vec<I> {
     let mut next = canonical.into_iter();
-    let mut pick = |extent: usize| if extent == 1 { I::at(0) } else { next.next().expect("a canonical axis for each wide axis") };
+    let mut pick =
+        |extent: usize| if extent == 1 { I::at(0) } else { next.next().expect("a canonical axis for each wide axis") };
     shape.iter().map(|&extent| pick(extent)).collect()
 }
 
 /// The index of a node at the place of a context whose domain is the node's canonical shape.
-pub fn context_index(shape: &[usize]) -> Vec<AxisMap> {
+pub(super) fn context_index(shape: &[usize]) -> Vec<AxisMap> {
     with_unit_axes(shape, (0..).map(|axis| AxisMap { axis: Some(axis), scale: 1, offset: 0 }))
 }
 
@@ -77,7 +78,9 @@ pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index
             }
             result
         }
-        Op::Slice { start, .. } => index.iter().zip(start).map(|(index, &start)| index.clone().shifted(start as i64)).collect(),
+        Op::Slice { start, .. } => {
+            index.iter().zip(start).map(|(index, &start)| index.clone().shifted(start as i64)).collect()
+        }
         Op::Reverse { axis } => {
             let mut result = index.to_vec();
             result[*axis] = result[*axis].clone().mirrored(shape[*axis]);
@@ -124,7 +127,12 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
     let mut base = node;
     while inline[base.0 as usize] {
         match &graph[base].op {
-            Op::StopGradient | Op::Broadcast { .. } | Op::Reshape | Op::Transpose { .. } | Op::Slice { .. } | Op::Reverse { .. } => {}
+            Op::StopGradient
+            | Op::Broadcast { .. }
+            | Op::Reshape
+            | Op::Transpose { .. }
+            | Op::Slice { .. }
+            | Op::Reverse { .. } => {}
             Op::Input(_)
             | Op::Constant(_)
             | Op::Iota { .. }
@@ -175,7 +183,8 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
                 view.strides = permutation.iter().map(|&axis| view.strides[axis]).collect();
             }
             Op::Slice { start, .. } => {
-                view.offset += start.iter().zip(&view.strides).map(|(&start, stride)| start as i64 * stride).sum::<i64>();
+                view.offset +=
+                    start.iter().zip(&view.strides).map(|(&start, stride)| start as i64 * stride).sum::<i64>();
             }
             Op::Reverse { axis } => {
                 view.offset += (shape[*axis] as i64 - 1) * view.strides[*axis];
@@ -187,29 +196,40 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
     Some(view)
 }
 
-/// Several axes run as one.
+/// Several axes run as one: how many indices, and how far apart they lie in each tensor (0 where the tensor has not got them).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Side {
     /// The number of indices.
     pub extent: usize,
-    /// The stride in the left operand; 0 for the right's free axes.
+    /// The stride in the left operand.
     pub left: i64,
-    /// The stride in the right operand; 0 for the left's free axes.
+    /// The stride in the right operand.
     pub right: i64,
+    /// The stride in the result.
+    pub result: i64,
 }
 
-/// The axes of a product with strided operands, each group run as one axis.
+/// The memory of an operand of a product.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Operand {
+    /// The operand as a view of a stored node.
+    pub view: Strided,
+    /// Whether the contracted axes do not run as one there: the operand is copied in the order batch, free, contracted axes.
+    pub copied: bool,
+    /// For each axis of the result the stride in the memory that is read.
+    pub strides: Vec<i64>,
+}
+
+/// The axes of a product.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ContractAxes {
-    /// The left operand.
-    pub left: Strided,
-    /// The right operand.
-    pub right: Strided,
-    /// The batch axes, one by one.
-    pub batch: Vec<Side>,
-    /// The left's free axes.
+    /// The left operand, the right operand.
+    pub operands: [Operand; 2],
+    /// The batch axes, then free axes that do not run as one with the last of their side.
+    pub outer: Vec<Side>,
+    /// The left's last free axes.
     pub rows: Side,
-    /// The right's free axes.
+    /// The right's last free axes.
     pub cols: Side,
     /// The contracted axes.
     pub depth: Side,
@@ -218,51 +238,136 @@ pub struct ContractAxes {
 impl ContractAxes {
     /// The number of products.
     pub fn work(&self) -> u64 {
-        let batch = self.batch.iter().fold(1u64, |work, side| work.saturating_mul(side.extent as u64));
-        [self.rows, self.cols, self.depth].iter().fold(batch, |work, side| work.saturating_mul(side.extent as u64))
+        let outer = self.outer.iter().fold(1u64, |work, side| work.saturating_mul(side.extent as u64));
+        [self.rows, self.cols, self.depth].iter().fold(outer, |work, side| work.saturating_mul(side.extent as u64))
     }
 }
 
-/// Runs axes (extent, stride) as one where the strides allow it; axes of extent 1 do not count.
-pub fn flatten(axes: &[(usize, i64)]) -> Option<(usize, i64)> {
-    let mut result: Option<(usize, i64)> = None;
-    for &(extent, stride) in axes.iter().filter(|(extent, _)| *extent != 1) {
-        result = Some(match result {
-            None => (extent, stride),
-            Some((outer, outer_stride)) if outer_stride == stride * extent as i64 || outer * extent == 0 => (outer * extent, stride),
-            Some(_) => return None,
-        });
+/// Runs neighbouring axes as one as far as all strides allow, from the last; axes of extent 1 do not count.
+fn flatten(axes: &[Side]) -> Vec<Side> {
+    let mut result: Vec<Side> = Vec::new();
+    for &side in axes.iter().rev().filter(|side| side.extent != 1) {
+        let extent = |inner: &Side| inner.extent as i64;
+        match result.last_mut() {
+            Some(inner)
+                if side.left == inner.left * extent(inner)
+                    && side.right == inner.right * extent(inner)
+                    && side.result == inner.result * extent(inner) =>
+            {
+                inner.extent *= side.extent;
+            }
+            _ => result.push(side),
+        }
     }
-    Some(result.unwrap_or((1, 0)))
+    result.reverse();
+    result
 }
 
-/// The axes of the product `node`; `None` where an operand is no view of a stored node or a group of axes does not run as one.
+/// The axes of the product `node`; `None` where an operand is no view of a stored node.
 pub fn contract_axes(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<ContractAxes> {
     let Op::Contract { batch, contract } = &graph[node].op else { unreachable!("{node:?} is no product") };
     let [left_node, right_node] = graph[node].operands[..] else { unreachable!("a product of two operands") };
-    let (left_shape, right_shape) = (&graph[left_node].ty.shape, &graph[right_node].ty.shape);
-    let (left, right) = (strided(graph, left_node, inline)?, strided(graph, right_node, inline)?);
-    let free = |shape: &[usize], strides: &[i64], pick: fn(&(usize, usize)) -> usize| {
-        let used: Vec<usize> = batch.iter().chain(contract).map(pick).collect();
-        let axes: Vec<(usize, i64)> =
-            (0..shape.len()).filter(|axis| !used.contains(axis)).map(|axis| (shape[axis], strides[axis])).collect();
-        flatten(&axes)
+    let views = [strided(graph, left_node, inline)?, strided(graph, right_node, inline)?];
+    let left = OperandAxes::new(&graph[left_node].ty.shape, batch, contract, |pair| pair.0);
+    let right = OperandAxes::new(&graph[right_node].ty.shape, batch, contract, |pair| pair.1);
+    let axes = [left, right];
+
+    let strides_of = |number: usize, strides: &[i64], axes: &[usize]| -> Vec<Side> {
+        let shape = &graph[graph[node].operands[number]].ty.shape;
+        let side = |stride: i64, extent: usize| match number {
+            0 => Side { extent, left: stride, right: 0, result: 0 },
+            _ => Side { extent, left: 0, right: stride, result: 0 },
+        };
+        axes.iter().map(|&axis| side(strides[axis], shape[axis])).collect()
     };
-    let (row_extent, row_stride) = free(left_shape, &left.strides, |pair| pair.0)?;
-    let (col_extent, col_stride) = free(right_shape, &right.strides, |pair| pair.1)?;
-    let depth_left: Vec<(usize, i64)> = contract.iter().map(|&(axis, _)| (left_shape[axis], left.strides[axis])).collect();
-    let depth_right: Vec<(usize, i64)> = contract.iter().map(|&(_, axis)| (right_shape[axis], right.strides[axis])).collect();
-    let ((extent, depth_left), (_, depth_right)) = (flatten(&depth_left)?, flatten(&depth_right)?);
-    let batch = batch
-        .iter()
-        .map(|&(i, j)| Side { extent: left_shape[i], left: left.strides[i], right: right.strides[j] })
-        .collect();
-    Some(ContractAxes {
-        batch,
-        rows: Side { extent: row_extent, left: row_stride, right: 0 },
-        cols: Side { extent: col_extent, left: 0, right: col_stride },
-        depth: Side { extent, left: depth_left, right: depth_right },
-        left,
-        right,
-    })
+    let mut strides: Vec<Vec<i64>> = Vec::new();
+    let mut copied = [false; 2];
+    for number in 0..2 {
+        let runs_as_one = flatten(&strides_of(number, &views[number].strides, &axes[number].contract)).len() <= 1;
+        copied[number] = !runs_as_one;
+        strides.push(if runs_as_one { views[number].strides.clone() } else { axes[number].copied_strides() });
+    }
+
+    let result = row_major(&graph[node].ty.shape);
+    let places = batch.len() + axes[0].free.len();
+    let with_result = |mut sides: Vec<Side>, from: usize| {
+        sides.iter_mut().zip(&result[from..]).for_each(|(side, stride)| side.result = *stride);
+        sides
+    };
+    let joined = |from: &dyn Fn(&OperandAxes) -> Vec<usize>| -> Vec<Side> {
+        let left = strides_of(0, &strides[0], &from(&axes[0]));
+        let right = strides_of(1, &strides[1], &from(&axes[1]));
+        left.into_iter().zip(right).map(|(left, right)| Side { right: right.right, ..left }).collect()
+    };
+    let batches = with_result(joined(&|axes| axes.batch.clone()), 0);
+    let rows = with_result(strides_of(0, &strides[0], &axes[0].free), batch.len());
+    let cols = with_result(strides_of(1, &strides[1], &axes[1].free), places);
+    let depth = flatten(&joined(&|axes| axes.contract.clone()));
+
+    let result_strides = |number: usize| -> Vec<i64> {
+        let pick = |side: &Side| if number == 0 { side.left } else { side.right };
+        batches.iter().chain(&rows).chain(&cols).map(pick).collect()
+    };
+    let operand = |number: usize| Operand {
+        view: views[number].clone(),
+        copied: copied[number],
+        strides: result_strides(number),
+    };
+    let operands = [operand(0), operand(1)];
+    let mut outer: Vec<Side> = batches.into_iter().filter(|side| side.extent != 1).collect();
+    let mut last = |sides: Vec<Side>| {
+        let mut sides = flatten(&sides);
+        let last = sides.pop().unwrap_or(Side { extent: 1, left: 0, right: 0, result: 0 });
+        outer.extend(sides);
+        last
+    };
+    let (rows, cols) = (last(rows), last(cols));
+    let nothing = Side { extent: 1, left: 0, right: 0, result: 0 };
+    debug_assert!(depth.len() <= 1, "contracted axes that run as one in each operand run as one in both");
+    Some(ContractAxes { operands, outer, rows, cols, depth: depth.first().copied().unwrap_or(nothing) })
+}
+
+/// The axes of one operand of a product by their part in it.
+struct OperandAxes {
+    shape: Vec<usize>,
+    batch: Vec<usize>,
+    free: Vec<usize>,
+    contract: Vec<usize>,
+}
+
+impl OperandAxes {
+    fn new(
+        shape: &[usize],
+        batch: &[(usize, usize)],
+        contract: &[(usize, usize)],
+        pick: fn(&(usize, usize)) -> usize,
+    ) -> OperandAxes {
+        let (batch, contract): (Vec<usize>, Vec<usize>) =
+            (batch.iter().map(pick).collect(), contract.iter().map(pick).collect());
+        let free = (0..shape.len()).filter(|axis| !batch.contains(axis) && !contract.contains(axis)).collect();
+        OperandAxes { shape: shape.to_vec(), batch, free, contract }
+    }
+
+    /// All axes in the order a copy has them.
+    fn copied_order(&self) -> Vec<usize> {
+        [self.batch.as_slice(), &self.free, &self.contract].concat()
+    }
+
+    fn copied_strides(&self) -> Vec<i64> {
+        let order = self.copied_order();
+        let extents: Vec<usize> = order.iter().map(|&axis| self.shape[axis]).collect();
+        let mut strides = vec![0; self.shape.len()];
+        for (&axis, stride) in order.iter().zip(row_major(&extents)) {
+            strides[axis] = stride;
+        }
+        strides
+    }
+}
+
+/// For the copy of an operand of a product: its axes in the order of the copy, each with its extent and its stride in the view.
+pub fn copy_axes(graph: &Graph, node: NodeId, number: usize, view: &Strided) -> Vec<(usize, i64)> {
+    let Op::Contract { batch, contract } = &graph[node].op else { unreachable!("{node:?} is no product") };
+    let shape = &graph[graph[node].operands[number]].ty.shape;
+    let axes = OperandAxes::new(shape, batch, contract, if number == 0 { |pair| pair.0 } else { |pair| pair.1 });
+    axes.copied_order().into_iter().map(|axis| (shape[axis], view.strides[axis])).collect()
 }

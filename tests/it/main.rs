@@ -5,6 +5,7 @@ mod edits;
 mod grad;
 mod graph;
 mod jit;
+mod lower;
 mod numerics;
 mod random_graphs;
 mod syntax;
