@@ -70,8 +70,13 @@ impl Failure {
 
 /// All diagnostics of one text that stands for a file called `name`, in the order they are shown. No file is read.
 pub fn check_text(name: &str, text: &str) -> (Sources, Vec<Diagnostic>) {
-    let checked = check_source(name, text, None, &Settings::default());
+    let checked = check_program(name, text);
     (checked.sources, checked.diagnostics)
+}
+
+/// Checks a text that stands for a file called `name`. No file is read.
+pub fn check_program(name: &str, text: &str) -> Checked {
+    check_source(name, text, None, &Settings::default())
 }
 
 /// Checks the program in a file, and with `read_data` every row of its data.

@@ -1,0 +1,191 @@
+//! Time of one training step, from source text to the first step, and peak memory, on one thread.
+//!
+//! `cargo bench --bench step` prints a line per network. Beside each time stands the time that the matrix products of the
+//! step take alone in the `matrixmultiply` crate, measured in the same run, and, where `NNC_BENCH_PYTHON` names a Python
+//! that has JAX, the time of the same step there (see `jax_step.py`). Each network runs in a process of its own, so that the
+//! peak of memory is its own.
+
+#![allow(missing_docs, clippy::disallowed_methods, reason = "a benchmark; ndarray's product is the one compared with")]
+
+use ndarray::Array2;
+use nnc::driver::{self, Checked};
+use nnc::jit::{Buffer, Isa, Pool, Target};
+use nnc::train::execute::{Engine, Executable};
+use nnc::train::program::Programs;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+struct Network {
+    name: &'static str,
+    sizes: &'static [usize],
+    batch: usize,
+    classes: bool,
+}
+
+const NETWORKS: [Network; 4] = [
+    Network { name: "2-10-1", sizes: &[2, 10, 1], batch: 32, classes: false },
+    Network { name: "30-64-64-1", sizes: &[30, 64, 64, 1], batch: 64, classes: false },
+    Network { name: "784-512-512-10", sizes: &[784, 512, 512, 10], batch: 128, classes: true },
+    Network { name: "1024-4096-4096-1024", sizes: &[1024, 4096, 4096, 1024], batch: 256, classes: false },
+];
+
+impl Network {
+    fn program(&self) -> String {
+        let (inputs, outputs) = (self.sizes[0], self.sizes[self.sizes.len() - 1]);
+        let hidden: String =
+            self.sizes[1..self.sizes.len() - 1].iter().map(|n| format!(" |> dense({n}) |> relu")).collect();
+        let (target, loss, end) = match self.classes {
+            true => (format!("class({outputs}) = k"), "cross_entropy(q, t)", " |> softmax"),
+            false => (format!("[{outputs}] = uniform(0, 1, [{outputs}])"), "mse(q, t)", ""),
+        };
+        let source = match self.classes {
+            true => "csv(\"absent.csv\")",
+            false => "generate(64)",
+        };
+        let p = match self.classes {
+            true => "columns(\"p*\")".to_owned(),
+            false => format!("uniform(0, 1, [{inputs}])"),
+        };
+        format!(
+            "data D {{\n  source = {source}\n  p: [{inputs}] = {p}\n  t: {target}\n}}\n\n\
+             model M(p: [{inputs}]) -> q: [{outputs}] {{ p{hidden} |> dense({outputs}){end} }}\n\n\
+             train M on D {{\n  loss = {loss}\n  optimizer = adam()\n  batch = {}\n}}\n",
+            self.batch
+        )
+    }
+
+    /// Floating-point operations of the products of a step: forward, the weights' gradient, and the input's but for the first layer.
+    fn flops(&self) -> f64 {
+        let layer = |(i, pair): (usize, &[usize])| (if i == 0 { 4.0 } else { 6.0 }) * (pair[0] * pair[1]) as f64;
+        self.batch as f64 * self.sizes.windows(2).enumerate().map(layer).sum::<f64>()
+    }
+}
+
+/// The shortest time per call of rounds of about a tenth of a second, over two seconds.
+fn shortest(mut call: impl FnMut()) -> f64 {
+    call();
+    let begun = Instant::now();
+    call();
+    let round = (0.1 / begun.elapsed().as_secs_f64().max(1e-7)).clamp(1.0, 100_000.0) as usize;
+    let (mut best, begun) = (f64::INFINITY, Instant::now());
+    while begun.elapsed() < Duration::from_secs(2) {
+        let start = Instant::now();
+        (0..round).for_each(|_| call());
+        best = best.min(start.elapsed().as_secs_f64() / round as f64);
+    }
+    best
+}
+
+/// From text to a training step that has run once.
+fn first_step(text: &str, batch: usize, engine: &Engine) -> (Executable, Vec<Buffer>) {
+    let checked: Checked = driver::check_program("bench.nn", text);
+    assert!(!checked.has_errors(), "{:#?}", checked.diagnostics);
+    let run = &checked.hir.runs[0];
+    let programs = Programs { run, model: &checked.hir.models[run.model], weighted: false };
+    let graph = programs.training(batch).unwrap_or_else(|found| panic!("{}", found.what));
+    let settings: Vec<(usize, f32)> =
+        graph.inputs.iter().enumerate().filter(|(_, input)| input.name == "lr").map(|(i, _)| (i, 0.001)).collect();
+    let floats: Vec<usize> = (0..graph.inputs.len()).filter(|&i| graph.inputs[i].ty.dtype == nnc::graph::DType::F32).collect();
+    let step = graph.input("step");
+    let mut executable = Executable::new(graph, engine);
+    let mut buffers = executable.buffers(0..executable.externals());
+    for input in floats {
+        let values = buffers[input].as_f32_mut();
+        let scale = 1.0 / (values.len() as f32).sqrt();
+        values.iter_mut().enumerate().for_each(|(i, x)| *x = scale * ((i * 7919 % 1000) as f32 / 500.0 - 1.0));
+    }
+    for (input, value) in settings {
+        buffers[input].as_f32_mut().fill(value);
+    }
+    if let Some(step) = step {
+        buffers[step].as_i32_mut().fill(1);
+    }
+    call(&mut executable, &mut buffers);
+    (executable, buffers)
+}
+
+fn call(executable: &mut Executable, buffers: &mut [Buffer]) {
+    let mut externals: Vec<&mut Buffer> = buffers.iter_mut().collect();
+    executable.run(&mut externals);
+}
+
+/// The products of a step in `matrixmultiply`.
+fn products(network: &Network) -> f64 {
+    let filled = |n: usize, m: usize| Array2::from_shape_fn((n, m), |(i, j)| ((i * 31 + j * 17) % 100) as f32 * 0.01);
+    let batch = network.batch;
+    let layers: Vec<(Array2<f32>, Array2<f32>, Array2<f32>)> =
+        network.sizes.windows(2).map(|pair| (filled(batch, pair[0]), filled(pair[0], pair[1]), filled(batch, pair[1]))).collect();
+    shortest(|| {
+        for (number, (x, w, dy)) in layers.iter().enumerate() {
+            std::hint::black_box(x.dot(w));
+            std::hint::black_box(x.t().dot(dy));
+            if number > 0 {
+                std::hint::black_box(dy.dot(&w.t()));
+            }
+        }
+    })
+}
+
+fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib / 1024.0)
+}
+
+fn measure(network: &Network) -> Value {
+    let engine = Engine::Jit(Target { isa: Isa::Native, listing: false }, Arc::new(Pool::new(1)));
+    let text = network.program();
+    let begun = Instant::now();
+    let (mut executable, mut buffers) = first_step(&text, network.batch, &engine);
+    let cold = begun.elapsed().as_secs_f64();
+    let step = shortest(|| call(&mut executable, &mut buffers));
+    let memory = peak_memory();
+    drop((executable, buffers));
+    let begun = Instant::now();
+    drop(first_step(&text, network.batch, &engine));
+    let warm = begun.elapsed().as_secs_f64();
+    json!({ "step": step, "first": cold, "again": warm, "memory": memory, "products": products(network) })
+}
+
+fn jax() -> Option<Value> {
+    let python = std::env::var_os("NNC_BENCH_PYTHON")?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/jax_step.py");
+    let output = Command::new(python).arg(script).output().ok()?;
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(network) = NETWORKS.iter().find(|network| arguments.iter().any(|argument| argument == network.name)) {
+        println!("{}", measure(network));
+        return;
+    }
+    let jax = jax();
+    println!(
+        "{:<22}{:>12}{:>10}{:>14}{:>12}{:>12}{:>10}{:>10}",
+        "network", "step", "GFLOP/s", "source to 1st", "peak memory", "products", "/products", "/JAX"
+    );
+    for network in &NETWORKS {
+        let output = Command::new(&arguments[0]).arg(network.name).output().expect("the benchmark starts itself");
+        let Ok(result) = serde_json::from_slice::<Value>(&output.stdout) else {
+            println!("{:<22} failed: {}", network.name, String::from_utf8_lossy(&output.stderr));
+            continue;
+        };
+        let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
+        let step = number("step");
+        let ratio = jax.as_ref().and_then(|times| times[network.name].as_f64()).map(|time| step / time);
+        println!(
+            "{:<22}{:>9.2} µs{:>10.1}{:>11.1} ms{:>9.0} MiB{:>9.1} µs{:>10.2}{:>10}",
+            network.name,
+            step * 1e6,
+            network.flops() / step / 1e9,
+            number("first") * 1e3,
+            number("memory"),
+            number("products") * 1e6,
+            step / number("products"),
+            ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}"))
+        );
+    }
+}
