@@ -100,7 +100,7 @@ pub fn check_file(path: &Path, settings: &Settings, read_data: bool) -> Checked 
 }
 
 /// Checks a text; `path` is where it stands, for the files it names.
-fn check_source(name: &str, text: &str, path: Option<&Path>, settings: &Settings) -> Checked {
+pub fn check_source(name: &str, text: &str, path: Option<&Path>, settings: &Settings) -> Checked {
     let mut sources = Sources::new();
     let mut diagnostics = Diagnostics::new();
     let mut program = Program::default();

@@ -573,7 +573,7 @@ impl<'a> Walker<'a> {
     }
 
     /// A layer given as configuration is one set of parameters, under the parameter's name.
-    fn share_configured_layers(&mut self, declared: &'a ast::Callable) {
+    pub(super) fn share_configured_layers(&mut self, declared: &'a ast::Callable) {
         for parameter in declared.config.iter().flatten() {
             let Some(Local { value: Value::Callable(callable), .. }) = self.local(&parameter.name.value) else {
                 continue;
@@ -709,6 +709,21 @@ impl<'a> Walker<'a> {
             let span = self.ast()[expr].span;
             self.bind(&name, Value::Int(Dim::Unknown), span);
         }
+    }
+
+    /// Whether a type has names that nothing binds yet.
+    pub(super) fn has_free_names(&self, ty: &TypeExpr) -> bool {
+        let (arguments, dims): (&[ExprId], &[DimExpr]) = match &ty.kind {
+            TypeExprKind::Tensor(dims) => (&[], dims),
+            TypeExprKind::Class { arguments, shape } => (arguments, shape.as_deref().unwrap_or_default()),
+            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => (&[], &[]),
+        };
+        let open = |expr: &ExprId| !self.free_names(*expr).is_empty();
+        arguments.iter().any(open)
+            || dims.iter().any(|dim| match dim {
+                DimExpr::Dim(expr) => open(expr),
+                DimExpr::Rest(name) => self.local(&name.value).is_none(),
+            })
     }
 
     /// The names of a dimension that nothing binds yet.

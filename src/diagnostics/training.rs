@@ -1,12 +1,12 @@
 //! Problems with training runs: one constructor each.
 
-use super::Diagnostic;
-use crate::source::Span;
+use super::{Diagnostic, Edit};
+use crate::source::{Span, Spanned};
 use std::fmt::Display;
 
-/// `not-supported`: a construct that checks but has no code yet.
+/// `not-supported-yet`: a construct that checks but has no code yet.
 pub fn not_supported(what: impl Display, span: Span) -> Diagnostic {
-    Diagnostic::error("not-supported", format!("{what} is not supported here yet")).at(span, "needed by this run")
+    Diagnostic::error("not-supported-yet", format!("{what} is not supported here yet")).at(span, "needed by this run")
 }
 
 /// `model-too-large`: the run needs more memory than the machine has.
@@ -45,4 +45,129 @@ fn memory(bytes: u128) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{bytes} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// `unknown-name`: `on` names no data.
+pub fn unknown_data(name: &Spanned<String>, near: Option<&str>) -> Diagnostic {
+    let diagnostic = Diagnostic::error("unknown-name", format!("there is no data `{}`", name.value)).at(name.span, "not found");
+    match near {
+        Some(near) => {
+            diagnostic.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), Edit::replace(name.span, near))
+        }
+        None => diagnostic.help(format!("declare it: `data {} {{ source = … }}`", name.value)),
+    }
+}
+
+/// `unknown-field`: a run has no such field.
+pub fn unknown_field(name: &Spanned<String>, near: Option<&str>, known: &[&str]) -> Diagnostic {
+    let diagnostic = Diagnostic::error("unknown-field", format!("a run has no field `{}`", name.value)).at(name.span, "not known");
+    match near {
+        Some(near) => {
+            diagnostic.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), Edit::replace(name.span, near))
+        }
+        None => diagnostic.help(format!("there is {}", known.join(", "))),
+    }
+}
+
+/// `unknown-field`: a field that belongs to the data.
+pub fn field_of_data(name: &Spanned<String>) -> Diagnostic {
+    Diagnostic::error("unknown-field", format!("`{}` belongs to the data, not to a run", name.value))
+        .at(name.span, "not a field of a run")
+        .help("write it in the `data` declaration")
+}
+
+/// `unexpected-type`: a field of a run with a type.
+pub fn field_with_type(span: Span, name: &str) -> Diagnostic {
+    Diagnostic::error("unexpected-type", format!("`{name}` of a run has no type"))
+        .at(span, "not needed here")
+        .help("leave the type out")
+}
+
+/// `missing-field`: a run without its loss or its optimizer.
+pub fn missing_field(span: Span, name: &str) -> Diagnostic {
+    let (message, help) = match name {
+        "loss" => ("this run has no loss", "say what is to become small: `loss = mse(y_hat, y)`"),
+        _ => ("this run has no optimizer", "say how it learns: `optimizer = adam()`"),
+    };
+    Diagnostic::error("missing-field", message).at(span, format!("`{name} = …` is missing")).help(help)
+}
+
+/// `out-of-range`: a number that a run cannot use.
+pub fn setting_out_of_range(span: Span, name: &str, bounds: &str, value: f64) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("`{name}` must be {bounds}, not {value}")).at(span, "out of range")
+}
+
+/// `unknown-name`: another word than the field takes.
+pub fn word_wanted(span: Span, word: &str, parameters: &[&str]) -> Diagnostic {
+    let parameters: Vec<String> = parameters.iter().map(|name| format!("{name} = …")).collect();
+    Diagnostic::error("unknown-name", format!("`{word}(…)` belongs here"))
+        .at(span, "not known")
+        .help(format!("write `{word}({})`", parameters.join(", ")))
+}
+
+/// `type-mismatch`: a loss or metric that is not applied to anything.
+pub fn not_applied(span: Span, what: &str, found: &str) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("the {what} of a run is a value, here stands {found}"))
+        .at(span, "not applied to anything")
+        .help("say what it compares: an output of the model and a field of the data, as in `mse(y_hat, y)`")
+}
+
+/// `type-mismatch`: `on` without a pattern.
+pub fn pattern_wanted(span: Span) -> Diagnostic {
+    Diagnostic::error("type-mismatch", "`on` takes a pattern of parameter paths")
+        .at(span, "not a text")
+        .help("`on \"*.b\"` is every parameter named `b`")
+}
+
+/// `unknown-name`: a penalty's pattern fits no parameter.
+pub fn pattern_without_parameter(pattern: &Spanned<String>, model: &str, paths: &[&str]) -> Diagnostic {
+    let diagnostic = Diagnostic::error("unknown-name", format!("no parameter of `{model}` fits {:?}", pattern.value))
+        .at(pattern.span, "fits nothing");
+    match paths {
+        [] => diagnostic.help(format!("`{model}` has no parameters")),
+        paths if paths.len() > 8 => diagnostic.help(format!("there are {} and {} more", paths[..8].join(", "), paths.len() - 8)),
+        paths => diagnostic.help(format!("there are {}", paths.join(", "))),
+    }
+}
+
+/// `missing-field`: an input of the model that the data does not have.
+pub fn input_without_field(
+    data: &Spanned<String>,
+    model: &str,
+    input: &str,
+    declared: Span,
+    near: Option<&str>,
+    fields: &[&str],
+) -> Diagnostic {
+    let diagnostic = Diagnostic::error("missing-field", format!("the data `{}` has no field `{input}` for the model `{model}`", data.value))
+        .at(data.span, format!("no field `{input}`"))
+        .and(declared, format!("`{model}` takes it here"));
+    match near {
+        Some(near) => diagnostic.help(format!("inputs are matched to fields by name; did you mean `{near}`?")),
+        None => diagnostic.help(format!("inputs are matched to fields by name; there is {}", fields.join(", "))),
+    }
+}
+
+/// `shape-mismatch`: a field is not what the model's signature asks for.
+pub fn field_does_not_fit(
+    field: &Spanned<String>,
+    actual: &impl Display,
+    model: &str,
+    declared: &str,
+    signature: Span,
+) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("the field `{}` is {actual}, the model `{model}` takes {declared}", field.value))
+        .at(field.span, format!("this is {actual}"))
+        .and(signature, format!("`{model}` takes {declared}"))
+        .help("change the field's type and expression, or the signature of the model")
+}
+
+/// `unknown-name`: `--only` names no run.
+pub fn unknown_run(name: &str, near: Option<&str>, known: &[String]) -> Diagnostic {
+    let diagnostic = Diagnostic::error("unknown-name", format!("there is no run `{name}`"));
+    match near {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None if known.is_empty() => diagnostic.help("the file has no `train` declaration"),
+        None => diagnostic.help(format!("there is {}", known.join(", "))),
+    }
 }

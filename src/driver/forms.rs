@@ -41,7 +41,7 @@ pub fn ir(path: &Path, stage: Stage, model: Option<&str>, batch: Option<usize>, 
             Some(unit) => return Ok(format!("{:#?}", unit.ast)),
             None => return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics }),
         },
-        Stage::Hir => return Ok(format!("{:#?}", checked.hir)),
+        Stage::Hir => return Ok(crate::check::print::print(&checked.hir)),
         Stage::Graph | Stage::Grad | Stage::Plan | Stage::Kernel | Stage::Clif | Stage::Asm => {}
     }
     let hir = &checked.hir;
