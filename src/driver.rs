@@ -262,5 +262,9 @@ pub fn explain(code: &str) -> Result<String, Option<&'static str>> {
 }
 
 fn sections() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ERRORS.split("\n## ").skip(1).filter_map(|section| section.split_once('\n')).map(|(code, text)| (code.trim(), text.trim()))
+    ERRORS
+        .split("\n## ")
+        .skip(1)
+        .filter_map(|section| section.split_once('\n'))
+        .map(|(code, text)| (code.trim(), text.trim()))
 }

@@ -240,10 +240,13 @@ struct Progress {
 impl Progress {
     fn new(json: bool, quiet: bool) -> Progress {
         let plain = json || quiet || !io::stdout().is_terminal() || !io::stderr().is_terminal() || no_color();
-        let bar = ProgressBar::with_draw_target(None, match plain {
-            true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr_with_hz(10),
-        });
+        let bar = ProgressBar::with_draw_target(
+            None,
+            match plain {
+                true => ProgressDrawTarget::hidden(),
+                false => ProgressDrawTarget::stderr_with_hz(10),
+            },
+        );
         let style = ProgressStyle::with_template("{prefix} {bar:30.cyan/blue} {percent:>3}%  {msg}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
         Progress { json, quiet, bar, epochs: 0, width: terminal_width() }

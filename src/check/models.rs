@@ -49,7 +49,12 @@ pub(super) struct ModelUse<'u> {
 
 impl<'a> Walker<'a> {
     /// The body of a model at a use. One of the same configuration and inputs is made once.
-    pub(super) fn instantiate(&mut self, hir: &mut Hir, known: &mut Vec<Instance>, asked: &ModelUse<'_>) -> Option<Instance> {
+    pub(super) fn instantiate(
+        &mut self,
+        hir: &mut Hir,
+        known: &mut Vec<Instance>,
+        asked: &ModelUse<'_>,
+    ) -> Option<Instance> {
         let declaration = *self.globals.get(asked.id);
         let declared = declaration.callable()?;
         self.start(declaration.unit, Some(asked.id), Some(CallableKind::Model));

@@ -2,17 +2,23 @@
 //!
 //! One line for each value, definitions before uses, the type beside the name.
 
-use super::hir::{
-    Body, Data, Element, Elementwise, Fitted, Hir, HirOp, Model, Reduce, Run, SourceSpec, ToySet, Value, ValueType, Window,
-};
 use super::elementwise::symbol;
+use super::hir::{
+    Body, Data, Element, Elementwise, Fitted, Hir, HirOp, Model, Reduce, Run, SourceSpec, ToySet, Value, ValueType,
+    Window,
+};
 use super::shaping::reduction_name;
 use std::fmt::{self, Display, Write};
 
 /// The text of a program's data, models and runs.
 pub fn print(hir: &Hir) -> String {
     let mut text = String::new();
-    let parts = hir.data.iter().map(data).chain(hir.models.iter().map(model)).chain(hir.runs.iter().map(|run| print_run(hir, run)));
+    let parts = hir
+        .data
+        .iter()
+        .map(data)
+        .chain(hir.models.iter().map(model))
+        .chain(hir.runs.iter().map(|run| print_run(hir, run)));
     for (at, part) in parts.enumerate() {
         if at > 0 {
             text.push('\n');

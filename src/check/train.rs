@@ -1,7 +1,7 @@
 //! `train` declarations and the models they train, with numbers.
 
 use super::hir::{self, Binding, Body, EarlyStop, Hir, HirOp, Metric, Optimizer, Run};
-use super::infer::{Hooks, HookedCall, Walker, Want};
+use super::infer::{HookedCall, Hooks, Walker, Want};
 use super::models::{FieldType, Instance, ModelUse};
 use super::names::{DeclId, Declared, Group, closest};
 use super::types::{Argument, Callable, Element, Type, Value};
@@ -12,7 +12,18 @@ use std::rc::Rc;
 
 /// What a run is told.
 const FIELDS: [&str; 13] = [
-    "loss", "optimizer", "schedule", "penalty", "clip", "epochs", "batch", "seed", "metrics", "stop", "restart", "start",
+    "loss",
+    "optimizer",
+    "schedule",
+    "penalty",
+    "clip",
+    "epochs",
+    "batch",
+    "seed",
+    "metrics",
+    "stop",
+    "restart",
+    "start",
     "prune",
 ];
 
@@ -33,8 +44,7 @@ pub(super) fn models_and_runs(walker: &mut Walker<'_>, hir: &mut Hir) {
         walker.start_block(declaration.unit);
         let Some(config) = walker.default_config(id, declaration.name.span) else { continue };
         let data = Spanned::new(String::new(), declaration.name.span);
-        let asked =
-            ModelUse { id, config, written: String::new(), span: declaration.name.span, fields: None, data };
+        let asked = ModelUse { id, config, written: String::new(), span: declaration.name.span, fields: None, data };
         walker.instantiate(hir, &mut known, &asked);
     }
     for (item, train) in walker.globals.trains.clone() {
@@ -364,7 +374,12 @@ impl<'a> Trainer<'_, 'a, '_> {
         let patience = match values[0] {
             Some(patience) if patience >= 1.0 && patience.fract() == 0.0 && patience < 1e9 => patience as usize,
             Some(patience) => {
-                self.walker.force_report(problems::setting_out_of_range(span, "patience", "a whole number of at least 1", patience));
+                self.walker.force_report(problems::setting_out_of_range(
+                    span,
+                    "patience",
+                    "a whole number of at least 1",
+                    patience,
+                ));
                 return None;
             }
             None => 5,
@@ -494,10 +509,20 @@ impl<'a> Trainer<'_, 'a, '_> {
     }
 
     /// The run of one model: what depends on its outputs and parameters.
-    fn run(&mut self, settings: &Settings<'a>, instance: &Instance, fields: Option<&[FieldType]>, id: DeclId) -> Option<Run> {
+    fn run(
+        &mut self,
+        settings: &Settings<'a>,
+        instance: &Instance,
+        fields: Option<&[FieldType]>,
+        id: DeclId,
+    ) -> Option<Run> {
         let scope: Rc<RunScope> = Rc::new(RunScope {
             outputs: instance.outputs.clone(),
-            fields: fields.unwrap_or_default().iter().map(|field| (field.name.value.clone(), field.ty.clone())).collect(),
+            fields: fields
+                .unwrap_or_default()
+                .iter()
+                .map(|field| (field.name.value.clone(), field.ty.clone()))
+                .collect(),
             open: fields.is_none(),
         });
         let unit = self.walker.globals.main;

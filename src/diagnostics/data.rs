@@ -205,7 +205,9 @@ pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool)
         )
     };
     let what = if too_large { format!("`{text}` is too large") } else { format!("`{text}` is not a number") };
-    value.report("text-for-number", what, "a number belongs here", used, String::from("read as a number here")).help(help)
+    value
+        .report("text-for-number", what, "a number belongs here", used, String::from("read as a number here"))
+        .help(help)
 }
 
 /// `label-out-of-range`: a value that is none of the classes of its field.

@@ -49,22 +49,24 @@ fn memory(bytes: u128) -> String {
 
 /// `unknown-name`: `on` names no data.
 pub fn unknown_data(name: &Spanned<String>, near: Option<&str>) -> Diagnostic {
-    let diagnostic = Diagnostic::error("unknown-name", format!("there is no data `{}`", name.value)).at(name.span, "not found");
+    let diagnostic =
+        Diagnostic::error("unknown-name", format!("there is no data `{}`", name.value)).at(name.span, "not found");
     match near {
-        Some(near) => {
-            diagnostic.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), Edit::replace(name.span, near))
-        }
+        Some(near) => diagnostic
+            .help(format!("did you mean `{near}`?"))
+            .fix(format!("write `{near}`"), Edit::replace(name.span, near)),
         None => diagnostic.help(format!("declare it: `data {} {{ source = … }}`", name.value)),
     }
 }
 
 /// `unknown-field`: a run has no such field.
 pub fn unknown_field(name: &Spanned<String>, near: Option<&str>, known: &[&str]) -> Diagnostic {
-    let diagnostic = Diagnostic::error("unknown-field", format!("a run has no field `{}`", name.value)).at(name.span, "not known");
+    let diagnostic =
+        Diagnostic::error("unknown-field", format!("a run has no field `{}`", name.value)).at(name.span, "not known");
     match near {
-        Some(near) => {
-            diagnostic.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), Edit::replace(name.span, near))
-        }
+        Some(near) => diagnostic
+            .help(format!("did you mean `{near}`?"))
+            .fix(format!("write `{near}`"), Edit::replace(name.span, near)),
         None => diagnostic.help(format!("there is {}", known.join(", "))),
     }
 }
@@ -125,7 +127,9 @@ pub fn pattern_without_parameter(pattern: &Spanned<String>, model: &str, paths: 
         .at(pattern.span, "fits nothing");
     match paths {
         [] => diagnostic.help(format!("`{model}` has no parameters")),
-        paths if paths.len() > 8 => diagnostic.help(format!("there are {} and {} more", paths[..8].join(", "), paths.len() - 8)),
+        paths if paths.len() > 8 => {
+            diagnostic.help(format!("there are {} and {} more", paths[..8].join(", "), paths.len() - 8))
+        }
         paths => diagnostic.help(format!("there are {}", paths.join(", "))),
     }
 }
@@ -139,9 +143,12 @@ pub fn input_without_field(
     near: Option<&str>,
     fields: &[&str],
 ) -> Diagnostic {
-    let diagnostic = Diagnostic::error("missing-field", format!("the data `{}` has no field `{input}` for the model `{model}`", data.value))
-        .at(data.span, format!("no field `{input}`"))
-        .and(declared, format!("`{model}` takes it here"));
+    let diagnostic = Diagnostic::error(
+        "missing-field",
+        format!("the data `{}` has no field `{input}` for the model `{model}`", data.value),
+    )
+    .at(data.span, format!("no field `{input}`"))
+    .and(declared, format!("`{model}` takes it here"));
     match near {
         Some(near) => diagnostic.help(format!("inputs are matched to fields by name; did you mean `{near}`?")),
         None => diagnostic.help(format!("inputs are matched to fields by name; there is {}", fields.join(", "))),
@@ -156,10 +163,13 @@ pub fn field_does_not_fit(
     declared: &str,
     signature: Span,
 ) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("the field `{}` is {actual}, the model `{model}` takes {declared}", field.value))
-        .at(field.span, format!("this is {actual}"))
-        .and(signature, format!("`{model}` takes {declared}"))
-        .help("change the field's type and expression, or the signature of the model")
+    Diagnostic::error(
+        "shape-mismatch",
+        format!("the field `{}` is {actual}, the model `{model}` takes {declared}", field.value),
+    )
+    .at(field.span, format!("this is {actual}"))
+    .and(signature, format!("`{model}` takes {declared}"))
+    .help("change the field's type and expression, or the signature of the model")
 }
 
 /// `unknown-name`: `--only` names no run.

@@ -31,7 +31,13 @@ pub enum Stage {
 }
 
 /// The form of a file at a stage; from `graph` on that of one run, the first unless `model` names another.
-pub fn ir(path: &Path, stage: Stage, model: Option<&str>, batch: Option<usize>, settings: &Settings) -> Result<String, Failure> {
+pub fn ir(
+    path: &Path,
+    stage: Stage,
+    model: Option<&str>,
+    batch: Option<usize>,
+    settings: &Settings,
+) -> Result<String, Failure> {
     let checked = check_file(path, settings, false);
     if checked.has_errors() && stage != Stage::Ast {
         return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics });

@@ -12,15 +12,18 @@ fn problems(name: &str, text: &str) -> Vec<String> {
                 let at = source.position(span.start);
                 format!("{}:{}:{}: {}", source.name, at.line + 1, at.column + 1, source.line(at.line).trim())
             });
-            let labels: Vec<String> =
-                problem.labels.iter().map(|label| format!("`{}` {}", sources.slice(label.span), label.message)).collect();
+            let labels: Vec<String> = problem
+                .labels
+                .iter()
+                .map(|label| format!("`{}` {}", sources.slice(label.span), label.message))
+                .collect();
             format!("{}: {} {}\n    {labels:#?}", problem.code, problem.message, place.unwrap_or_default())
         })
         .collect()
 }
 
 #[test]
-fn the_examples_check() {
+fn shipped_examples_check() {
     insta::glob!("../../examples", "*.nn", |path| {
         let text = std::fs::read_to_string(path).unwrap();
         let found = problems(&path.display().to_string(), &text);
