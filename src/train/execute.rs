@@ -5,13 +5,18 @@
 
 use crate::graph::eval::{self, Array};
 use crate::graph::{DType, Graph, TensorType};
-use crate::jit::Buffer;
+use crate::jit::{self, Buffer, Pool, Program, Workspace};
+use crate::kernel::{self, TileShape};
+use crate::plan::{self, PlanOptions};
+use std::sync::Arc;
 
 /// What runs a graph.
 #[derive(Clone)]
 pub enum Engine {
     /// The reference interpreter.
     Interp,
+    /// Machine code, on the threads of a pool.
+    Jit(jit::Target, Arc<Pool>),
 }
 
 impl Engine {
@@ -19,6 +24,7 @@ impl Engine {
     pub fn threads(&self) -> usize {
         match self {
             Engine::Interp => 1,
+            Engine::Jit(_, pool) => pool.threads(),
         }
     }
 }
@@ -32,6 +38,7 @@ pub struct Executable {
 
 enum Kind {
     Interp(Graph),
+    Jit(Program, Workspace),
 }
 
 impl Executable {
@@ -42,6 +49,11 @@ impl Executable {
         let externals = inputs.chain(fresh.map(|output| graph[output.node].ty.clone())).collect();
         let kind = match engine {
             Engine::Interp => Kind::Interp(graph),
+            Engine::Jit(target, pool) => {
+                let program = jit::compile(&module(&graph), target);
+                let workspace = program.workspace(pool);
+                Kind::Jit(program, workspace)
+            }
         };
         Executable { externals, kind }
     }
@@ -60,8 +72,14 @@ impl Executable {
     pub fn run(&mut self, externals: &mut [&mut Buffer]) {
         match &mut self.kind {
             Kind::Interp(graph) => interpret(graph, externals),
+            Kind::Jit(program, workspace) => program.run(workspace, externals),
         }
     }
+}
+
+/// The kernels of a graph.
+pub fn module(graph: &Graph) -> kernel::Module {
+    kernel::lower(graph, &plan::plan(graph, &PlanOptions::default()), &TileShape::F32X4)
 }
 
 /// Runs a graph once: buffers for its inputs in, buffers of its outputs out.

@@ -8,7 +8,7 @@ use bodies::*;
 use nnc::check::hir::{Binding, EarlyStop, Elementwise, Hir, HirOp, Optimizer, Run};
 use nnc::data::Dataset;
 use nnc::graph::Graph;
-use nnc::jit::Buffer;
+use nnc::jit::{Buffer, Pool, Target};
 use nnc::train::event::{End, Event, Status};
 use nnc::train::execute::{Engine, Executable, seed};
 use nnc::train::program::Programs;
@@ -17,6 +17,10 @@ use nnc::train::{Options, weights};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+fn machine(threads: usize) -> Engine {
+    Engine::Jit(Target::default(), Pool::new(threads))
+}
 
 fn train_with(
     hir: &Hir,
@@ -416,4 +420,69 @@ fn a_model_of_10_to_the_15_parameters_is_refused() {
     };
     let problem = nnc::train::run(&hir, &hir.runs[0], &data, &options, &mut |_| {}).unwrap_err();
     assert_eq!(problem.code, "model-too-large");
+}
+
+/// All tensors after each of some epochs, and the losses, as bits.
+fn trace(hir: &Hir, data: &Dataset, engine: Engine, epochs: usize) -> Vec<(String, Vec<u32>)> {
+    let run = &hir.runs[0];
+    let programs = Programs { run, model: &hir.models[0], weighted: data.weights.is_some() };
+    let fields: Vec<_> = programs.fields().iter().map(|field| data.field(&field.name).unwrap()).collect();
+    let mut session = Session::new(programs, engine, fields, data.weights.as_deref()).unwrap();
+    let mut found = Vec::new();
+    let mut note = |what: String, session: &Session| {
+        for (kept, tensor) in session.kept.iter().zip(&session.tensors) {
+            found.push((format!("{what} {}", kept.path), tensor.bits().to_vec()));
+        }
+    };
+    note("start".to_owned(), &session);
+    let mut losses = Vec::new();
+    for epoch in 0..epochs {
+        let mut done = |done: nnc::train::step::Done| {
+            losses.push(done.loss.to_bits());
+            true
+        };
+        session.train(&data.split.train, run.batch, &mut |_| run.optimizer.lr as f32, &mut done).unwrap();
+        note(format!("epoch {epoch}"), &session);
+    }
+    let sums = session.evaluate(&data.split.train, 7, &|| false).unwrap();
+    found.push(("losses".to_owned(), losses));
+    found.push((
+        "evaluation".to_owned(),
+        sums.averages.concat().iter().chain([&sums.loss]).map(|&x| (x as f32).to_bits()).collect(),
+    ));
+    found
+}
+
+/// The machine code gives the interpreter's bits, on one thread and on two, a last batch that is not full included.
+fn agrees(hir: &Hir, data: &Dataset) {
+    let expected = trace(hir, data, Engine::Interp, 2);
+    for threads in [1, 2] {
+        for (found, expected) in trace(hir, data, machine(threads), 2).iter().zip(&expected) {
+            assert_eq!(found, expected, "{} on {threads} threads", expected.0);
+        }
+    }
+}
+
+#[test]
+fn machine_code_learns_a_regression_with_the_same_bits() {
+    for optimizer in [sgd(0.05), momentum(0.05, 0.9), adam(0.02)] {
+        let (hir, data) = regression(optimizer);
+        agrees(&hir, &data);
+    }
+}
+
+#[test]
+fn machine_code_drops_out_with_the_same_bits() {
+    let hir = dropout();
+    let data = dataset(vec![column("x", &[50], noise(50 * 19, 1)), column("y", &[50], noise(50 * 19, 2))], 19, 19, 0);
+    agrees(&hir, &data);
+}
+
+#[test]
+fn machine_code_normalizes_with_the_same_bits() {
+    let mut hir = batch_norm();
+    hir.runs[0].optimizer = adam(0.1);
+    hir.runs[0].clip = Some(0.1);
+    let data = dataset(vec![column("x", &[2], noise(38, 1)), column("y", &[2], noise(38, 2))], 19, 19, 0);
+    agrees(&hir, &data);
 }
