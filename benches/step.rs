@@ -14,7 +14,6 @@ use nnc::train::execute::{Engine, Executable};
 use nnc::train::program::Programs;
 use serde_json::{Value, json};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 struct Network {
@@ -135,7 +134,7 @@ fn peak_memory() -> Option<f64> {
 }
 
 fn measure(network: &Network) -> Value {
-    let engine = Engine::Jit(Target { isa: Isa::Native, listing: false }, Arc::new(Pool::new(1)));
+    let engine = Engine::Jit(Target { isa: Isa::Native, listing: false }, Pool::new(1));
     let text = network.program();
     let begun = Instant::now();
     let (mut executable, mut buffers) = first_step(&text, network.batch, &engine);

@@ -6,6 +6,9 @@ use crate::diagnostics::training;
 use crate::graph::{self, Graph};
 use crate::source::Sources;
 use crate::syntax::ast::{ItemKind, UseTarget};
+use crate::jit;
+use crate::plan::{self, PlanOptions};
+use crate::train::execute;
 use crate::train::program::Programs;
 use std::path::Path;
 
@@ -72,8 +75,20 @@ pub fn ir(
 }
 
 fn later_form(graph: &Graph, stage: Stage, sources: &Sources) -> String {
-    let _ = stage;
-    graph::print::print(graph, Some(sources))
+    match stage {
+        Stage::Ast | Stage::Hir | Stage::Graph | Stage::Grad => graph::print::print(graph, Some(sources)),
+        Stage::Plan => format!("{:#?}", plan::plan(graph, &PlanOptions::default())),
+        Stage::Kernel => format!("{:#?}", execute::module(graph)),
+        Stage::Clif | Stage::Asm => {
+            let target = jit::Target { listing: true, ..jit::Target::default() };
+            let program = jit::compile(&execute::module(graph), &target);
+            match (stage, program.listing()) {
+                (Stage::Clif, Some(listing)) => listing.clif.clone(),
+                (_, Some(listing)) => listing.asm.clone(),
+                (_, None) => String::new(),
+            }
+        }
+    }
 }
 
 /// A program as one text: the files it uses, then its own, with the constants as they were set.

@@ -4,6 +4,7 @@ use super::{Failure, Settings, check_file, problems};
 use crate::check::hir::Run;
 use crate::data::{self, Dataset};
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::jit::{self, Pool};
 use crate::source::Sources;
 use crate::train::event::{End, Event, Status};
 use crate::train::{self, execute::Engine};
@@ -82,8 +83,16 @@ pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) 
     }
     let source = super::forms::whole_text(&checked.program, &sources, &options.settings.set);
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let _ = (threads, options.isa, options.backend);
-    let (engine, isa) = (Engine::Interp, "interp");
+    let (engine, isa) = match (options.backend, options.isa) {
+        (Backend::Interp, _) => (Engine::Interp, "interp"),
+        (Backend::Jit, isa) => {
+            let (isa, name) = match isa {
+                Isa::Auto => (jit::Isa::Native, "auto"),
+                Isa::Portable => (jit::Isa::Portable, "portable"),
+            };
+            (Engine::Jit(jit::Target { isa, listing: false }, Pool::new(threads)), name)
+        }
+    };
     let frontend = begun.elapsed();
     let mut datasets: BTreeMap<usize, Dataset> = BTreeMap::new();
     let mut ends: Vec<End> = Vec::new();
