@@ -15,7 +15,8 @@
 //! (exp(x) - exp(-x)) / (exp(x) + exp(-x))  tanh(x)
 //! ```
 //!
-//! The logarithm is looked for behind reshapes, slices and the like, behind choices, and behind a positive constant factor. A power with one of
+//! The logarithm is looked for behind reshapes, slices and the like, behind choices and picking by category, and behind a positive
+//! constant factor. A power with one of
 //! the exponents 0, ±1, ±2, ±3, ±4, ±½ becomes products, a quotient, a root: faster, and with a derivative at 0. (At −0 and −∞ the root
 //! differs from the power: `sqrt(-0) = -0`, `sqrt(-∞) = NaN`.)
 
@@ -350,7 +351,8 @@ impl Stabilizer {
                 let one_and_exp = self.one_plus(id).and_then(|rest| self.exp_of(rest));
                 one_and_exp.is_some() || self.sum_of_two_exps(id).is_some()
             }
-            Op::Reduce { kind: Reduction::Sum, .. } => self.exp_of(operands[0]).is_some(),
+            Op::Reduce { kind: Reduction::Sum, .. } if self.exp_of(operands[0]).is_some() => true,
+            Op::Reduce { .. } | Op::Contract { .. } => return self.picked(id).map(|(_, from)| vec![from]),
             Op::Binary(Binary::Mul | Binary::Div) => {
                 if let Op::Binary(Binary::Div) = node.op
                     && self.softmax(operands[0], operands[1]).is_some()
@@ -374,10 +376,8 @@ impl Stabilizer {
             | Op::Binary(_)
             | Op::Convert
             | Op::Pad { .. }
-            | Op::Reduce { .. }
             | Op::ArgMax { .. }
             | Op::ArgMin { .. }
-            | Op::Contract { .. }
             | Op::Uniform { .. }
             | Op::StopGradient
             | Op::SumBatch
@@ -423,6 +423,19 @@ impl Stabilizer {
                 let exponent = self.one_plus(id).and_then(|rest| self.exp_of(rest)).expect("1 + exp(x)");
                 self.unary(Unary::Softplus, exponent)
             }
+            // The logarithm of the one that is picked is the one picked of the logarithms.
+            Op::Contract { .. } | Op::Reduce { .. } if let Some((_, from)) = self.picked(id) => {
+                let log = log(from);
+                if let Op::Reduce { .. } = op {
+                    let Node { op: product, operands: factors, ty: full, .. } =
+                        self.interner.builder.graph[operands[0]].clone();
+                    let factors = factors.into_iter().map(|factor| if factor == from { log } else { factor }).collect();
+                    let product = self.interner.push(product, factors, full);
+                    return self.interner.push(op, vec![product], ty);
+                }
+                let sides = operands.into_iter().map(|side| if side == from { log } else { side }).collect();
+                self.interner.push(op, sides, ty)
+            }
             Op::Reduce { axis, count, .. } => {
                 let run = Run { axis, count };
                 let exponent = self.exp_of(operands[0]).expect("sum(exp(x))");
@@ -456,6 +469,51 @@ impl Stabilizer {
                 self.interner.push(op, logs, ty)
             }
         }
+    }
+
+    /// The indicator and what it picks from, where the node is a sum over all categories of `one_hot(category)` times a value.
+    fn picked(&self, id: NodeId) -> Option<(NodeId, NodeId)> {
+        let node = &self.interner.builder.graph[id];
+        let (a, b, axis_a, axis_b) = match &node.op {
+            Op::Reduce { kind: Reduction::Sum, axis, count: 1 } => {
+                let (a, b) = self.interner.is_binary(node.operands[0], Binary::Mul)?;
+                let rank = self.interner.shape(node.operands[0]).len();
+                let own = |id: NodeId| (axis + self.interner.shape(id).len()).checked_sub(rank);
+                (a, b, own(a)?, own(b)?)
+            }
+            Op::Contract { contract, .. } => match contract[..] {
+                [(i, j)] => (node.operands[0], node.operands[1], i, j),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        if a == b {
+            return None;
+        }
+        if self.is_one_hot(a, axis_a) {
+            return Some((a, b));
+        }
+        self.is_one_hot(b, axis_b).then_some((b, a))
+    }
+
+    /// Whether the node is 1 at one index along the axis and else 0: a comparison of the index with a value.
+    fn is_one_hot(&self, id: NodeId, axis: usize) -> bool {
+        let Op::Convert = self.interner.op(id) else { return false };
+        let shape = self.interner.shape(id);
+        let Some((a, b)) = self.interner.is_binary(self.interner.operand(id, 0), Binary::Eq) else { return false };
+        let counts = |id: NodeId| {
+            let leading = shape.len() - self.interner.shape(id).len();
+            match self.interner.op(id) {
+                Op::Iota { axis: own } => leading + own == axis,
+                Op::Broadcast { axes } => match self.interner.op(self.interner.operand(id, 0)) {
+                    Op::Iota { axis: own } => leading + axes[*own] == axis,
+                    _ => false,
+                },
+                _ => false,
+            }
+        };
+        let run = Run { axis, count: 1 };
+        (counts(a) && self.is_constant_along(b, shape, run)) || (counts(b) && self.is_constant_along(a, shape, run))
     }
 
     /// Whether the node is something less its largest along the run.

@@ -3,7 +3,9 @@
 use crate::grad;
 use nnc::graph::eval::{Array, eval};
 use nnc::graph::stabilize::stabilize;
-use nnc::graph::{Binary, Builder, Graph, NodeId, Op, Reduction, Role, TensorType, Unary, batch, simplify};
+use nnc::graph::{
+    Binary, Builder, DType, Graph, NodeId, Op, Reduction, Role, Scalar, TensorType, Unary, batch, simplify,
+};
 
 /// A formula of a vector, and what it ought to be, computed with care in f64.
 struct Formula {
@@ -47,6 +49,15 @@ fn prelude_softmax(b: &mut Builder, x: NodeId) -> NodeId {
     let largest = b.reduce(Reduction::Max, x, &[0]);
     let shifted = b.sub(x, largest);
     softmax(b, shifted)
+}
+
+/// `one_hot` of category 2 of 5
+fn one_hot_2(b: &mut Builder) -> NodeId {
+    let category = b.scalar(Scalar::I32(2));
+    let category = b.broadcast(category, &[5], &[]);
+    let numbers = b.iota(&[5], 0);
+    let equal = b.binary(Binary::Eq, category, numbers);
+    b.convert(equal, DType::F32)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the truth needs a tolerance only")]
@@ -243,6 +254,29 @@ const FORMULAS: &[Formula] = &[
             log(b, part)
         },
         truth: |x| x[1..3].iter().map(|v| v - truth::log_sum_exp(x)).collect(),
+        has: &[],
+    },
+    Formula {
+        name: "log(softmax(x)[2])",
+        build: |b, x| {
+            let p = prelude_softmax(b, x);
+            let picked = one_hot_2(b);
+            let p = b.contract(picked, p, &[], &[(0, 0)]);
+            log(b, p)
+        },
+        truth: |x| vec![x[2] - truth::log_sum_exp(x)],
+        has: &[],
+    },
+    Formula {
+        name: "log(sum(one_hot(2) * softmax(x)))",
+        build: |b, x| {
+            let p = softmax(b, x);
+            let picked = one_hot_2(b);
+            let product = b.mul(picked, p);
+            let p = sum(b, product);
+            log(b, p)
+        },
+        truth: |x| vec![x[2] - truth::log_sum_exp(x)],
         has: &[],
     },
     Formula {
