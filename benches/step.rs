@@ -86,7 +86,8 @@ fn first_step(text: &str, batch: usize, engine: &Engine) -> (Executable, Vec<Buf
     let graph = programs.training(batch).unwrap_or_else(|found| panic!("{}", found.what));
     let settings: Vec<(usize, f32)> =
         graph.inputs.iter().enumerate().filter(|(_, input)| input.name == "lr").map(|(i, _)| (i, 0.001)).collect();
-    let floats: Vec<usize> = (0..graph.inputs.len()).filter(|&i| graph.inputs[i].ty.dtype == nnc::graph::DType::F32).collect();
+    let floats: Vec<usize> =
+        (0..graph.inputs.len()).filter(|&i| graph.inputs[i].ty.dtype == nnc::graph::DType::F32).collect();
     let step = graph.input("step");
     let mut executable = Executable::new(graph, engine);
     let mut buffers = executable.buffers(0..executable.externals());
@@ -114,8 +115,11 @@ fn call(executable: &mut Executable, buffers: &mut [Buffer]) {
 fn products(network: &Network) -> f64 {
     let filled = |n: usize, m: usize| Array2::from_shape_fn((n, m), |(i, j)| ((i * 31 + j * 17) % 100) as f32 * 0.01);
     let batch = network.batch;
-    let layers: Vec<(Array2<f32>, Array2<f32>, Array2<f32>)> =
-        network.sizes.windows(2).map(|pair| (filled(batch, pair[0]), filled(pair[0], pair[1]), filled(batch, pair[1]))).collect();
+    let layers: Vec<(Array2<f32>, Array2<f32>, Array2<f32>)> = network
+        .sizes
+        .windows(2)
+        .map(|pair| (filled(batch, pair[0]), filled(pair[0], pair[1]), filled(batch, pair[1])))
+        .collect();
     shortest(|| {
         for (number, (x, w, dy)) in layers.iter().enumerate() {
             std::hint::black_box(x.dot(w));

@@ -258,7 +258,6 @@ impl Elaboration<'_, '_> {
             Elementwise::Sub => Binary::Sub,
             Elementwise::Mul => Binary::Mul,
             Elementwise::Div => Binary::Div,
-            Elementwise::Pow => Binary::Pow,
             Elementwise::Min => Binary::Min,
             Elementwise::Max => Binary::Max,
             Elementwise::Eq => Binary::Eq,
@@ -292,9 +291,13 @@ impl Elaboration<'_, '_> {
                 let operand = self.b.convert(x[0], DType::Bool);
                 self.b.unary(Unary::Not, operand)
             }
-            Elementwise::Add | Elementwise::Sub | Elementwise::Mul | Elementwise::Div | Elementwise::Pow => {
+            Elementwise::Add | Elementwise::Sub | Elementwise::Mul | Elementwise::Div => {
                 let x = self.converted(x, DType::F32);
                 self.b.binary(binary(op), x[0], x[1])
+            }
+            Elementwise::Pow => {
+                let x = self.converted(x, DType::F32);
+                self.b.pow(x[0], x[1])
             }
             Elementwise::Rem => {
                 let x = self.converted(x, DType::F32);

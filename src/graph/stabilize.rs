@@ -16,9 +16,7 @@
 //! ```
 //!
 //! The logarithm is looked for behind reshapes, slices and the like, behind choices and picking by category, and behind a positive
-//! constant factor. A power with one of
-//! the exponents 0, ±1, ±2, ±3, ±4, ±½ becomes products, a quotient, a root: faster, and with a derivative at 0. (At −0 and −∞ the root
-//! differs from the power: `sqrt(-0) = -0`, `sqrt(-∞) = NaN`.)
+//! constant factor. Powers with small constant exponents are written out as [`Builder::pow`](super::Builder::pow) does.
 
 use super::intern::Interner;
 use super::{Binary, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary, simplify, verify};
@@ -207,27 +205,13 @@ impl Stabilizer {
     }
 
     fn power(&mut self, x: NodeId, exponent: NodeId) -> Option<NodeId> {
-        let Some(Scalar::F32(exponent)) = self.interner.constant(exponent) else { return None };
-        let one = self.number(1.0);
-        let value = match exponent.abs() {
-            0.0 => return Some(one),
-            0.5 => self.unary(Unary::Sqrt, x),
-            1.0 => x,
-            2.0 => self.binary(Binary::Mul, x, x),
-            3.0 => {
-                let square = self.binary(Binary::Mul, x, x);
-                self.binary(Binary::Mul, square, x)
-            }
-            4.0 => {
-                let square = self.binary(Binary::Mul, x, x);
-                self.binary(Binary::Mul, square, square)
-            }
+        let exponent = match self.interner.constant(exponent) {
+            Some(Scalar::F32(exponent)) => self.number(exponent),
             _ => return None,
         };
-        if exponent > 0.0 {
-            return Some(value);
-        }
-        self.quotient(one, value).or_else(|| Some(self.binary(Binary::Div, one, value)))
+        let value = self.interner.build(|b| b.pow(x, exponent));
+        let quotient = self.interner.is_binary(value, Binary::Div);
+        quotient.and_then(|(a, b)| self.quotient(a, b)).or(Some(value))
     }
 
     /// `x`, where `a / b` is the softmax of `x` along the run.
