@@ -549,6 +549,30 @@ pub enum ColumnSelector {
     Pattern(String),
 }
 
+/// Whether a name fits a pattern in which `*` stands for any text and `?` for any character.
+pub fn fits_pattern(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    // Where the last `*` stands and how far into the name it reaches so far.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        if p < pattern.len() && pattern[p] == '*' {
+            star = Some((p, n));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == name[n]) {
+            p += 1;
+            n += 1;
+        } else if let Some((at, reach)) = star {
+            star = Some((at, reach + 1));
+            p = at + 1;
+            n = reach + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&letter| letter == '*')
+}
+
 /// What becomes of missing values.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fill {

@@ -43,6 +43,12 @@ pub(super) trait Hooks<'a> {
     /// The value of a call of a name that no `let` binds; the arguments are not evaluated yet.
     fn call(&self, walker: &mut Walker<'a>, call: &HookedCall<'a>, want: &Want) -> Option<Value>;
 
+    /// The value piped into a name that no `let` binds; `None` where that name is none of this place's calls.
+    fn pipe(&self, walker: &mut Walker<'a>, value: &Value, at: Span, name: &str, span: Span) -> Option<Value> {
+        let _ = (walker, value, at, name, span);
+        None
+    }
+
     /// The names this place adds, for suggestions.
     fn names(&self) -> Vec<String>;
 }
@@ -664,8 +670,18 @@ impl<'a> Walker<'a> {
         let mut span = ast[left].span;
         for (whole, right) in chain.into_iter().rev() {
             self.steps += 1;
-            let layer = self.eval(right, &Want::Kind(CallableKind::Layer));
             let at = ast[right].span;
+            if let ExprKind::Name(name) = &ast[right].kind
+                && self.local(name).is_none()
+                && self.in_hooked_place()
+                && let Some(hooks) = self.hooks.clone()
+                && let Some(piped) = hooks.pipe(self, &value, span, name, at)
+            {
+                value = piped;
+                span = ast[whole].span;
+                continue;
+            }
+            let layer = self.eval(right, &Want::Kind(CallableKind::Layer));
             value = match (value, layer) {
                 (_, Value::Unknown) => Value::Unknown,
                 (Value::Unknown, Value::Callable(_)) => Value::Unknown,

@@ -9,6 +9,7 @@
 mod blocks;
 mod body;
 mod calls;
+mod columns;
 mod data;
 mod dim;
 mod elementwise;
@@ -21,6 +22,7 @@ mod places;
 mod primitives;
 pub mod print;
 mod shaping;
+mod sources;
 mod train;
 mod types;
 mod windows;

@@ -4,7 +4,7 @@
 //! into categories, missing values filled from the training rows. What does not fit is kept as a [`Finding`], its first
 //! place and how often, and becomes one diagnostic.
 
-use crate::check::hir::{ColumnSelector, ColumnUse, Element, Fill, Schema, ValueType};
+use crate::check::hir::{ColumnSelector, ColumnUse, Element, Fill, Schema, ValueType, fits_pattern};
 use crate::diagnostics::{Diagnostic, data as report};
 use std::collections::{HashMap, HashSet};
 
@@ -432,7 +432,7 @@ pub(super) fn select(spec: &ColumnUse, schema: &Schema, source: &str) -> Result<
         ColumnSelector::Names(names) => names.iter().map(by_name).collect(),
         ColumnSelector::Pattern(pattern) => {
             let fits =
-                |at: &usize| schema.columns[*at].name.as_deref().is_some_and(|name| matches_pattern(pattern, name));
+                |at: &usize| schema.columns[*at].name.as_deref().is_some_and(|name| fits_pattern(pattern, name));
             let found: Vec<usize> = (0..schema.columns.len()).filter(fits).collect();
             let wanted = spec.ty.shape.first().copied().unwrap_or(1);
             if found.is_empty() {
@@ -459,28 +459,4 @@ pub(super) fn check_shape(spec: &ColumnUse, shapes: &[&[usize]]) -> Result<(), D
         }
     };
     if found == spec.ty.shape { Ok(()) } else { Err(report::column_shape(spec.span, &spec.ty.shape, &found)) }
-}
-
-/// Whether a name fits a pattern in which `*` stands for any text and `?` for any character.
-pub fn matches_pattern(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n) = (0, 0);
-    // Where the last `*` stands and how far into the name it reaches so far.
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        if p < pattern.len() && pattern[p] == '*' {
-            star = Some((p, n));
-            p += 1;
-        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == name[n]) {
-            p += 1;
-            n += 1;
-        } else if let Some((at, reach)) = star {
-            star = Some((at, reach + 1));
-            p = at + 1;
-            n = reach + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|&letter| letter == '*')
 }

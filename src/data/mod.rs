@@ -24,7 +24,6 @@ mod split;
 mod toy;
 mod transforms;
 
-pub use columns::matches_pattern;
 pub use files::Paths;
 pub use split::{Split, WHOLE};
 pub use transforms::{FittedTransform, Learned};

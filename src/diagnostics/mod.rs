@@ -5,6 +5,7 @@
 //! files beside this one; code, message, labels, help and fix of a problem stand together there.
 
 pub mod data;
+pub mod fields;
 pub mod files;
 pub mod names;
 mod nearest;
