@@ -29,8 +29,11 @@ pub(super) struct SeenField {
 pub(super) enum Columns {
     /// All of them.
     Known(Schema),
-    /// Nothing: the file is not there, or not what it should be.
-    Unknown,
+    /// Nothing: the file is not there, or not what it should be. Those of a text file are scalars all the same.
+    Unknown {
+        /// Whether it is a text file.
+        scalars: bool,
+    },
     /// That there are none.
     None,
 }
@@ -62,7 +65,7 @@ impl<'a> Hooks<'a> for DataPlace {
     fn name(&self, walker: &mut Walker<'a>, name: &str, span: Span, want: &Want) -> Option<Value> {
         let is_column = match &self.columns {
             Columns::Known(schema) => schema.columns.iter().any(|column| column.name.as_deref() == Some(name)),
-            Columns::Unknown | Columns::None => false,
+            Columns::Unknown { .. } | Columns::None => false,
         };
         let named = || ColumnSelector::Name(name.to_string());
         if is_column {
@@ -71,7 +74,7 @@ impl<'a> Hooks<'a> for DataPlace {
         if let Some(field) = self.fields.borrow().iter().find(|field| field.name.value == name) {
             // Without the file a field may well be named after its column.
             let itself = self.present.borrow().as_deref() == Some(name);
-            if !(itself && matches!(self.columns, Columns::Unknown)) {
+            if !(itself && matches!(self.columns, Columns::Unknown { .. })) {
                 return Some(match &field.ty {
                     Some(ty) => walker.body_input(name, ty.clone(), Binding::Field, span),
                     None => {
@@ -83,8 +86,10 @@ impl<'a> Hooks<'a> for DataPlace {
         }
         let known_elsewhere = walker.is_global(name) || primitives::find(name).is_some();
         match self.columns {
-            Columns::Unknown if !known_elsewhere => Some(self.take(walker, named(), Given::default(), span, want)),
-            Columns::Unknown | Columns::Known(_) | Columns::None => None,
+            Columns::Unknown { .. } if !known_elsewhere => {
+                Some(self.take(walker, named(), Given::default(), span, want))
+            }
+            Columns::Unknown { .. } | Columns::Known(_) | Columns::None => None,
         }
     }
 
@@ -107,7 +112,7 @@ impl<'a> Hooks<'a> for DataPlace {
     fn names(&self) -> Vec<String> {
         let columns = match &self.columns {
             Columns::Known(schema) => schema.columns.iter().filter_map(|column| column.name.clone()).collect(),
-            Columns::Unknown | Columns::None => Vec::new(),
+            Columns::Unknown { .. } | Columns::None => Vec::new(),
         };
         let fields = self.fields.borrow();
         let fields = fields.iter().map(|field| field.name.value.clone());
@@ -164,7 +169,7 @@ impl DataPlace {
                         Columns::Known(schema) => {
                             schema.columns.iter().any(|column| column.name.as_ref() == Some(name))
                         }
-                        Columns::Unknown => !self.fields.borrow().iter().any(|field| field.name.value == *name),
+                        Columns::Unknown { .. } => !self.fields.borrow().iter().any(|field| field.name.value == *name),
                         Columns::None => false,
                     };
                     names.push(Some(name.clone()).filter(|_| is_column)?);
@@ -372,13 +377,15 @@ impl DataPlace {
             Want::Type(ty) => Some(ty),
             Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Words(_) => None,
         };
-        let element = match wanted.map(|ty| &ty.element) {
-            Some(class @ Element::Class { .. }) => class.clone(),
-            Some(Element::Number | Element::Truth) | None => Element::Number,
+        let element = match (wanted.map(|ty| &ty.element), selector) {
+            (Some(class @ Element::Class { .. }), _) => class.clone(),
+            (_, ColumnSelector::Name(name)) => self.element_of_namesake(name),
+            (Some(Element::Number | Element::Truth) | None, _) => Element::Number,
         };
         let schema = match &self.columns {
             Columns::Known(schema) => Some(schema),
-            Columns::Unknown => None,
+            Columns::Unknown { scalars: true } => None,
+            Columns::Unknown { scalars: false } => return None,
             Columns::None => {
                 walker.report(problems::source_without_columns(span));
                 return None;
@@ -406,6 +413,16 @@ impl DataPlace {
             }
         }
         Some(Type { element, shape })
+    }
+
+    /// What the elements of a text file's column are where the place leaves it open: those of the field of that name.
+    fn element_of_namesake(&self, name: &str) -> Element {
+        let fields = self.fields.borrow();
+        let namesake = fields.iter().find(|field| field.name.value == name).and_then(|field| field.ty.as_ref());
+        match namesake {
+            Some(Type { element: class @ Element::Class { .. }, shape }) if shape.is_empty() => class.clone(),
+            Some(_) | None => Element::Number,
+        }
     }
 
     /// The places of the columns; reports those that are not there.

@@ -124,7 +124,10 @@ fn known_columns(walker: &mut Walker<'_>, sources: &super::sources::Sources) -> 
     }
     match known {
         Some((schema, name)) => (Columns::Known(schema), name),
-        None => (Columns::Unknown, name),
+        None => {
+            let scalars = sources.iter().all(|(_, source)| matches!(source.value, SourceSpec::Csv { .. }));
+            (Columns::Unknown { scalars }, name)
+        }
     }
 }
 

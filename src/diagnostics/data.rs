@@ -405,6 +405,13 @@ pub fn not_finite(span: Span, field: &str, value: f32, row: usize, count: usize)
         .help("a division by zero or the logarithm of a negative number gives none; guard it with `max` or `if`")
 }
 
+/// `unknown-column`: columns that were not known when the program was checked.
+pub fn columns_came_late(span: Span, field: &str) -> Diagnostic {
+    Diagnostic::error("unknown-column", format!("the columns of the field `{field}` were not known in time"))
+        .at(span, "checked before its file was there")
+        .help("run the program again")
+}
+
 /// `not-supported-yet`: something of the language that data cannot do yet.
 pub fn not_supported_yet(span: Span, what: &str) -> Diagnostic {
     Diagnostic::error("not-supported-yet", format!("{what} not supported yet")).at(span, "not supported yet")

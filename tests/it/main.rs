@@ -2,6 +2,7 @@
 
 mod check;
 mod data;
+mod data_fields;
 mod edits;
 mod grad;
 mod graph;

@@ -1,0 +1,303 @@
+//! `data` declarations as they are written: what is understood, what is refused, and what the files then give.
+
+use nnc::check::hir::{ColumnSelector, Data, Element, Fill, HirOp, SourceSpec};
+use nnc::data::{self, Dataset, Storage};
+use nnc::diagnostics::{Diagnostic, Diagnostics, render};
+use nnc::driver::{Checked, Settings, check_file};
+use std::path::{Path, PathBuf};
+
+/// A folder with a program and files beside it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn of(files: &[(&str, &str)]) -> Folder {
+        let folder = tempfile::tempdir().expect("a directory");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        Folder(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn check(&self, text: &str) -> Checked {
+        std::fs::write(self.path("main.nn"), text).expect("a file");
+        check_file(&self.path("main.nn"), &Settings::default(), true)
+    }
+}
+
+fn codes(checked: &Checked) -> Vec<&'static str> {
+    checked.diagnostics.iter().map(|problem| problem.code).collect()
+}
+
+/// The declaration and its rows.
+fn load(files: &[(&str, &str)], text: &str) -> (Data, Dataset) {
+    let folder = Folder::of(files);
+    let mut checked = folder.check(text);
+    assert!(!checked.has_errors(), "{text}\n{:?}", checked.diagnostics);
+    let data = checked.hir.data.remove(0);
+    let mut diagnostics = Diagnostics::new();
+    let dataset = data::load(&data, &checked.paths, &mut checked.sources, &mut diagnostics);
+    (data, dataset.unwrap_or_else(|| panic!("{text}\n{diagnostics:?}")))
+}
+
+fn numbers<'a>(dataset: &'a Dataset, name: &str) -> &'a [f32] {
+    match &dataset.field(name).expect("the field").values {
+        Storage::F32(values) => values,
+        Storage::I32(_) => panic!("{name} holds categories"),
+    }
+}
+
+fn classes<'a>(dataset: &'a Dataset, name: &str) -> &'a [i32] {
+    match &dataset.field(name).expect("the field").values {
+        Storage::I32(values) => values,
+        Storage::F32(_) => panic!("{name} holds numbers"),
+    }
+}
+
+const HOUSES: (&str, &str) = ("houses.csv", "price,rooms,kind,age\n100,2,flat,10\n200,4,house,20\n300,6,house,?\n");
+
+#[test]
+fn columns_by_every_name() {
+    let (data, dataset) = load(
+        &[HOUSES],
+        r#"
+        data Houses {
+          source = csv("houses.csv", missing = "?")
+          price: [1]   = [price]
+          size:  []    = rooms * 10 + column(1)
+          both:  [2]   = columns("price", "rooms")
+          all:   [2]   = columns("*r*", fill = 0)
+          range: [2]   = columns(0..2) |> minmax
+          kind:  class("flat", "house") = kind
+          age:   []    = standardize(column("age", fill = mean))
+          share: []    = frequency(kind)
+          split = [train = 100%]
+        }
+        "#,
+    );
+    assert_eq!(numbers(&dataset, "price"), [100.0, 200.0, 300.0]);
+    assert_eq!(numbers(&dataset, "size"), [22.0, 44.0, 66.0]);
+    assert_eq!(numbers(&dataset, "both"), [100.0, 2.0, 200.0, 4.0, 300.0, 6.0]);
+    assert_eq!(numbers(&dataset, "all"), [100.0, 2.0, 200.0, 4.0, 300.0, 6.0]);
+    assert_eq!(numbers(&dataset, "range"), [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]);
+    assert_eq!(classes(&dataset, "kind"), [0, 1, 1]);
+    assert_eq!(numbers(&dataset, "age")[2], 0.0);
+    assert!(numbers(&dataset, "share")[0] > 0.3, "{dataset:?}");
+    assert!(data.columns.iter().any(|column| column.fill == Some(Fill::Mean)));
+}
+
+#[test]
+fn fields_of_fields_in_any_order() {
+    let (_, dataset) = load(
+        &[],
+        "
+        const ROWS = 100
+        data Points {
+          source = generate(ROWS, seed = 1)
+          z: [1] = [x^2 + x * y]
+          p: [2] = [x, y]
+          x: []  = uniform(-10, 10)
+          y: []  = uniform(-10, 10)
+          noise: [4, 2] = normal(0, 1, [4, 2])
+          side: class(2) = argmax([x, y])
+          split  = [train = 60%, val = 35%, test = 5%]
+        }
+        ",
+    );
+    let (x, y, z) = (numbers(&dataset, "x"), numbers(&dataset, "y"), numbers(&dataset, "z"));
+    assert!((0..100).all(|row| (x[row] * x[row] + x[row] * y[row] - z[row]).abs() < 1e-3));
+    assert_eq!(numbers(&dataset, "p")[..2], [x[0], y[0]]);
+    assert_eq!(numbers(&dataset, "noise").len(), 800);
+    assert_eq!(classes(&dataset, "side")[0], i32::from(y[0] > x[0]));
+    assert_eq!((dataset.split.train.len(), dataset.split.val.len(), dataset.split.test.len()), (60, 35, 5));
+}
+
+#[test]
+fn classes_of_one_list_share_their_names() {
+    let (data, dataset) = load(
+        &[("pairs.csv", "b,a\na,c\n")],
+        "data Pairs {\n  source = csv(\"pairs.csv\", header = false)\n  words: class(3)[2] = [column(0), column(1)]\n}\n",
+    );
+    assert_eq!(classes(&dataset, "words"), [1, 0, 0, 2]);
+    assert_eq!(data.columns.len(), 1);
+    assert_eq!(data.columns[0].selector, ColumnSelector::Indices(vec![0, 1]));
+}
+
+#[test]
+fn embedded_sets_and_parts() {
+    let (data, dataset) = load(
+        &[("a.csv", "1,x\n2,y\n"), ("b.csv", "3,y\n")],
+        "data Parts {
+           source = [train = csv(\"a.csv\", header = false), test = csv(\"b.csv\", header = false)]
+           x: [] = column(0)
+           y: class(\"x\", \"y\") = column(1)
+           balance = oversample(y)
+         }",
+    );
+    assert_eq!((dataset.split.train.len(), dataset.split.test.len()), (2, 1));
+    assert_eq!(data.sources.len(), 2);
+    let (data, dataset) = load(
+        &[],
+        "data Arms {
+           source = spirals(300, seed = 3, noise = 0.1)
+           p:   [2]      = x
+           arm: class(\"a\", \"b\", \"c\") = label
+           on:  [3]      = one_hot(arm)
+           seed = 4
+           ordered = true
+         }",
+    );
+    assert!(matches!(data.sources[0].1.value, SourceSpec::Toy { seed: 3, rows: 300, noise: Some(_), .. }));
+    assert_eq!((data.seed, data.ordered), (4, true));
+    assert_eq!(numbers(&dataset, "on")[..6], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    let arm = dataset.field("arm").expect("the field");
+    assert!(matches!(&arm.ty.element, Element::Class { names: Some(names), .. } if names.len() == 3));
+}
+
+#[test]
+fn a_file_that_is_not_there_leaves_columns_open() {
+    let folder = Folder::of(&[]);
+    std::fs::write(
+        folder.path("main.nn"),
+        "data Houses {\n  source = csv(\"houses.csv\")\n  price: [] = price / 1000\n  pixels: [784] = columns(\"pixel*\") / 255\n  kind: class(2) = sort\n  twice: [] = 2 * price\n}\n",
+    )
+    .expect("a file");
+    let checked = check_file(&folder.path("main.nn"), &Settings::default(), false);
+    assert!(!checked.has_errors(), "{:?}", checked.diagnostics);
+    let twice = checked.hir.data[0].fields.last().expect("a field");
+    assert!(!twice.body.values.iter().any(|value| matches!(value.op, HirOp::Column(_))), "{twice:?}");
+    assert_eq!(
+        codes(&folder.check(&std::fs::read_to_string(folder.path("main.nn")).expect("a text"))),
+        ["file-not-found"]
+    );
+}
+
+#[test]
+fn mistakes_in_data_have_their_codes() {
+    let folder = Folder::of(&[HOUSES]);
+    let source = "source = csv(\"houses.csv\", missing = \"?\")";
+    let cases: &[(&str, &str)] = &[
+        ("x: [] = price", "missing-source"),
+        ("source = csw(\"houses.csv\")", "unknown-source"),
+        ("source = 3", "unknown-source"),
+        ("source = parquet(\"houses.parquet\")", "not-supported-yet"),
+        ("source = csv()", "missing-argument"),
+        ("source = csv(\"houses.csv\", heather = true)", "unknown-argument"),
+        ("source = csv(\"houses.csv\", separator = \";;\")", "wrong-kind"),
+        ("source = csv(3)", "wrong-kind"),
+        ("source = csv(\"house.csv\")", "file-not-found"),
+        ("source = idx(\"images\")", "missing-argument"),
+        ("source = moons(0)", "out-of-range"),
+        ("source = moons(10, seed = -1)", "out-of-range"),
+        ("source = generate(10, 1, 2)", "too-many-arguments"),
+        ("source = generate(10)\n x: [] = column(0)", "no-columns"),
+        ("source = generate(10)\n x: [] = y\n y: [] = x", "recursion"),
+        ("source = generate(10)\n x: [] = x + 1", "recursion"),
+        ("source = generate(1000000000000)\n x: [] = uniform(0, 1)", "data-too-large"),
+        ("source = [csv(\"houses.csv\")]", "split-part"),
+        ("source = [test = csv(\"houses.csv\")]", "split-part"),
+        ("source = [train = moons(9), test = moons(9)]\n split = [train = 50%, test = 50%]", "split-part"),
+        ("SOURCE\n x: [] = pirce", "unknown-name"),
+        ("SOURCE\n x: [] = column(\"pirce\")", "unknown-column"),
+        ("SOURCE\n x: [] = column(4)", "unknown-column"),
+        ("SOURCE\n x: [] = column(-1)", "out-of-range"),
+        ("SOURCE\n x: [2] = columns(\"pixel*\")", "unknown-column"),
+        ("SOURCE\n x: [3] = columns(0..2)", "shape-mismatch"),
+        ("SOURCE\n x: [] = column(0, fill = medain)", "unknown-name"),
+        ("SOURCE\n x: [] = column(0, fill = \"none\")", "fill-kind"),
+        ("SOURCE\n x: class(2) = column(2, fill = mean)", "fill-kind"),
+        ("SOURCE\n x: [] = price\n y: [] = standardize(kind)\n kind: class(2) = kind", "transform-kind"),
+        ("SOURCE\n z: class(2) = kind\n y: [] = standardize(z)", "transform-kind"),
+        ("SOURCE\n x: [] = age", "missing-data"),
+        ("SOURCE\n x: [] = kind", "text-for-number"),
+        ("SOURCE\n x: class(\"flat\", \"hut\") = kind", "label-out-of-range"),
+        ("SOURCE\n x: class(3) = rooms", "label-out-of-range"),
+        ("SOURCE\n x: [] = price\n split = [train = 90%, test = 40%]", "split-sum"),
+        ("SOURCE\n x: [] = price\n split = [train = 70, test = 30%]", "split-share"),
+        ("SOURCE\n x: [] = price\n split = [train = 50%, tset = 50%]", "split-part"),
+        ("SOURCE\n x: [] = price\n split = [train = 50%, train = 50%]", "split-part"),
+        ("SOURCE\n x: [] = price\n split = 60%", "wrong-kind"),
+        ("SOURCE\n x: [] = price\n split = [train = 0%, test = 100%]", "split-empty"),
+        ("SOURCE\n x: [] = price\n spilt = [train = 50%]", "unknown-field"),
+        ("SOURCE\n x: [] = price\n balance = weights(y)", "unknown-name"),
+        ("SOURCE\n x: [2] = columns(0, 1)\n balance = weights(x)", "balance-kind"),
+        ("SOURCE\n x: [] = price\n balance = wights(x)", "unknown-balance"),
+        ("SOURCE\n x: [] = log(price - 100)", "not-finite"),
+        ("SOURCE\n x: [3] = dense(3)(columns(0, 1))", "misplaced"),
+        ("SOURCE\n x: [] = price\n x: [] = rooms", "duplicate-name"),
+    ];
+    let mut wrong = Vec::new();
+    for (fields, code) in cases {
+        let text = format!("data D {{\n {}\n}}\n", fields.replace("SOURCE", source));
+        let checked = folder.check(&text);
+        if codes(&checked) != [*code] {
+            wrong.push(format!(
+                "{fields}\n  should be {code}, is {:?}",
+                checked.diagnostics.iter().map(|d| (d.code, &d.message)).collect::<Vec<_>>()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn shipped_examples_know_their_data() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let settings = Settings::default();
+    for entry in std::fs::read_dir(examples).expect("examples") {
+        let path = entry.expect("an entry").path();
+        let checked = check_file(&path, &settings, false);
+        assert!(!checked.hir.data.is_empty() || checked.has_errors(), "{}", path.display());
+        let about_data: Vec<&Diagnostic> = checked.diagnostics.iter().collect();
+        assert!(about_data.is_empty(), "{}: {about_data:?}", path.display());
+    }
+}
+
+/// What the terminal shows, with the folder left out.
+fn rendered(folder: &Folder, checked: &Checked) -> String {
+    let shown = checked.diagnostics.iter().map(|one| render::human(one, &checked.sources, &render::Style::plain()));
+    shown.collect::<Vec<_>>().join("\n").replace(&format!("{}/", folder.0.path().display()), "")
+}
+
+#[test]
+fn problems_are_shown_with_the_line_of_the_data_file() {
+    let folder = Folder::of(&[
+        ("iris.csv", "5.1,3.5,setosa\n4.9,3.0,setosa\n"),
+        ("empty.csv", ""),
+        ("binary.csv", "1,2\n\0\u{1}\n"),
+        ("header.csv", "length,width,kind\n5.1,3.5,setosa\n4.9,oops,setosa\n4.8,bad,setosa\n"),
+        ("labels.csv", "1\n0\n7\n8\n"),
+        ("kinds.csv", "cat\ndog\ndgo\n"),
+        ("ragged.csv", "1,2,3\n4,5\n6,7,8,9\n"),
+        ("gaps.csv", "1,2\n,3\n?,4\n?,5\n"),
+    ]);
+    std::fs::create_dir(folder.path("folder.csv")).expect("a directory");
+    let cases = [
+        ("a missing file", "source = csv(\"irs.csv\", header = false)\n  x: [] = column(0)"),
+        ("an empty file", "source = csv(\"empty.csv\")\n  x: [] = column(0)"),
+        ("a binary file", "source = csv(\"binary.csv\")\n  x: [] = column(0)"),
+        ("a directory", "source = csv(\"folder.csv\")\n  x: [] = column(0)"),
+        ("a column that is not there", "source = csv(\"header.csv\")\n  x: [] = column(\"lenght\")"),
+        ("a label outside its classes", "source = csv(\"labels.csv\", header = false)\n  y: class(2) = column(0)"),
+        (
+            "a name outside its classes",
+            "source = csv(\"kinds.csv\", header = false)\n  y: class(\"cat\", \"dog\") = column(0)",
+        ),
+        ("too many classes", "source = csv(\"kinds.csv\", header = false)\n  y: class(2) = column(0)"),
+        ("a value that is not a number", "source = csv(\"header.csv\")\n  x: [] = width"),
+        ("a header taken as data", "source = csv(\"header.csv\", header = false)\n  x: [] = column(0)"),
+        ("data taken as a header", "source = csv(\"gaps.csv\")\n  x: [] = column(1)"),
+        ("ragged rows", "source = csv(\"ragged.csv\", header = false)\n  x: [] = column(0)"),
+        ("missing values", "source = csv(\"gaps.csv\", header = false, missing = \"?\")\n  x: [] = column(0)"),
+        ("a split of 130 %", "source = moons(100)\n  p: [2] = x\n  split = [train = 90%, test = 40%]"),
+        ("more rows than memory", "source = generate(1000000000000)\n  x: [] = uniform(0, 1)"),
+    ];
+    let shown = cases.map(|(title, fields)| {
+        let checked = folder.check(&format!("data D {{\n  {fields}\n}}\n"));
+        format!("# {title}\n{}", rendered(&folder, &checked))
+    });
+    insta::assert_snapshot!("data-diagnostics", shown.join("\n"));
+}
