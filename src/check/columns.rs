@@ -199,7 +199,7 @@ impl DataPlace {
     fn column_call<'a>(&self, walker: &mut Walker<'a>, call: &HookedCall<'a>, want: &Want) -> Option<Value> {
         let placed = walker.place_arguments(call.name, call.arguments, &["column", "fill", "strip"])?;
         let Some(which) = placed[0] else {
-            walker.report(problems::missing_argument(call.span, call.name, "the number or name of a column"));
+            walker.report(problems::missing_argument(call.name_span, call.name, "the number or name of a column"));
             return None;
         };
         let given = self.given(walker, placed[1], placed[2])?;
@@ -259,7 +259,7 @@ impl DataPlace {
         let is_pattern = |name: &String| name.contains(['*', '?']);
         let selector = match (names.as_slice(), indices.is_empty()) {
             ([], true) => {
-                walker.report(problems::missing_argument(call.span, call.name, "numbers, names or a pattern"));
+                walker.report(problems::missing_argument(call.name_span, call.name, "numbers, names or a pattern"));
                 return None;
             }
             ([], false) => ColumnSelector::Indices(indices),
@@ -479,7 +479,7 @@ impl DataPlace {
         let parameters: &[&str] = if call.name == "frequency" { &["value", "bins"] } else { &["value"] };
         let placed = walker.place_arguments(call.name, call.arguments, parameters)?;
         let Some(expr) = placed[0] else {
-            walker.report(problems::missing_argument(call.span, call.name, "a value"));
+            walker.report(problems::missing_argument(call.name_span, call.name, "a value"));
             return None;
         };
         let bins = match placed.get(1).copied().flatten() {

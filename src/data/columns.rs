@@ -431,8 +431,7 @@ pub(super) fn select(spec: &ColumnUse, schema: &Schema, source: &str) -> Result<
         ColumnSelector::Indices(indices) => indices.iter().map(by_index).collect(),
         ColumnSelector::Names(names) => names.iter().map(by_name).collect(),
         ColumnSelector::Pattern(pattern) => {
-            let fits =
-                |at: &usize| schema.columns[*at].name.as_deref().is_some_and(|name| fits_pattern(pattern, name));
+            let fits = |at: &usize| schema.columns[*at].name.as_deref().is_some_and(|name| fits_pattern(pattern, name));
             let found: Vec<usize> = (0..schema.columns.len()).filter(fits).collect();
             let wanted = spec.ty.shape.first().copied().unwrap_or(1);
             if found.is_empty() {

@@ -14,6 +14,9 @@ use crate::graph::elaborate::{self, Scope, elaborate, tensor_type};
 use crate::graph::eval::{Array, eval};
 use crate::graph::simplify::simplify;
 use crate::graph::{Builder, DType, Graph, NodeId, Op, Role, TensorType};
+use crate::jit::{self, Buffer, Pool, Program, Target, Workspace};
+use crate::kernel::{TileShape, lower};
+use crate::plan::{PlanOptions, plan};
 use crate::source::Span;
 
 /// The values of an input over all rows.
@@ -63,32 +66,105 @@ pub(super) fn compute(
     let batched = simplify(&batch(&graph, chunk));
     // A value that does not depend on the row has no batch axis.
     let varies = batched[batched.outputs[0].node].ty.rank() > ty.rank();
+    let feeds: Vec<Option<Feed<'_>>> = batched
+        .inputs
+        .iter()
+        .map(|input| feed_of(body, feeds, &input.name).filter(|_| input.role == Role::Data))
+        .collect();
+    let mut runner = Runner::new(batched, rows.saturating_mul(widest) >= WORTH_COMPILING);
+    for (buffer, _) in runner.inputs.iter_mut().zip(&feeds).filter(|(_, feed)| feed.is_none()) {
+        // Of the settings the seed has two elements, the step, which stays 0, has one.
+        if buffer.len() == 2 {
+            buffer.bits_mut().copy_from_slice(&key(random.seed));
+        }
+    }
     let mut values = match ty.dtype {
         DType::F32 => Storage::F32(Vec::with_capacity(rows * ty.len())),
         DType::I32 | DType::Bool => Storage::I32(Vec::with_capacity(rows * ty.len())),
     };
     for start in (0..rows).step_by(chunk.max(1)) {
         let count = chunk.min(rows - start);
-        let inputs: Vec<Array> = (batched.inputs.iter())
-            .map(|input| array(input.role, &input.ty, feed_of(body, feeds, &input.name), start, random))
-            .collect();
-        let results = eval(&batched, &inputs);
+        for (buffer, feed) in runner.inputs.iter_mut().zip(&feeds) {
+            if let Some(feed) = feed {
+                fill(buffer, *feed, start, chunk);
+            }
+        }
+        let result = runner.run();
         let (used, times) = if varies { (count * ty.len(), 1) } else { (ty.len(), count) };
         for _ in 0..times {
-            append(&mut values, &results[0], used);
+            match &mut values {
+                Storage::F32(values) => values.extend_from_slice(&result.as_f32()[..used]),
+                Storage::I32(values) => values.extend(result.bits()[..used].iter().map(|&bits| bits as i32)),
+            }
         }
     }
     Ok(values)
 }
 
-fn append(values: &mut Storage, result: &Array, used: usize) {
-    match (values, result) {
-        (Storage::F32(values), Array::Real(_)) => values.extend_from_slice(&result.reals()[..used]),
-        (Storage::I32(values), Array::I32(_)) => values.extend_from_slice(&result.integers()[..used]),
-        (Storage::I32(values), Array::Bool(_)) => {
-            values.extend(result.truths()[..used].iter().map(|&truth| i32::from(truth)));
+/// From how many elements on machine code makes up for the time it takes to compile.
+const WORTH_COMPILING: usize = 1 << 18;
+
+/// A chunk's graph, ready to run on its buffers: as machine code, or by the interpreter with the same bits.
+struct Runner {
+    graph: Graph,
+    program: Option<(Program, Workspace)>,
+    inputs: Vec<Buffer>,
+    output: Buffer,
+}
+
+impl Runner {
+    fn new(graph: Graph, compiled: bool) -> Runner {
+        let buffer = |ty: &TensorType| Buffer::new(ty.dtype, ty.len());
+        let inputs = graph.inputs.iter().map(|input| buffer(&input.ty)).collect();
+        let output = buffer(&graph[graph.outputs[0].node].ty);
+        let program = compiled.then(|| {
+            let plan = plan(&graph, &PlanOptions::default());
+            let program = jit::compile(&lower(&graph, &plan, &TileShape::F32X4), &Target::default());
+            let workspace = program.workspace(&Pool::new(1));
+            (program, workspace)
+        });
+        Runner { graph, program, inputs, output }
+    }
+
+    fn run(&mut self) -> &Buffer {
+        match &mut self.program {
+            Some((program, workspace)) => {
+                let mut externals: Vec<&mut Buffer> = self.inputs.iter_mut().collect();
+                externals.push(&mut self.output);
+                program.run(workspace, &mut externals);
+            }
+            None => {
+                let inputs = self.graph.inputs.iter().zip(&self.inputs);
+                let arrays: Vec<Array> =
+                    inputs.map(|(input, buffer)| Array::from_bits(&input.ty, buffer.bits())).collect();
+                let results = eval(&self.graph, &arrays);
+                self.output.bits_mut().copy_from_slice(&results[0].to_bits());
+            }
         }
-        (Storage::F32(_) | Storage::I32(_), _) => unreachable!("a result has the type of its node"),
+        &self.output
+    }
+}
+
+/// Puts the rows from `start` on into an input that holds `chunk` rows. Behind the last row stays what was there.
+fn fill(buffer: &mut Buffer, feed: Feed<'_>, start: usize, chunk: usize) {
+    let len = buffer.len();
+    let first = start * (len / chunk.max(1));
+    let range = |all: usize| first..(first + len).min(all);
+    match feed {
+        Feed::Bytes(bytes) => {
+            for (place, &byte) in buffer.as_f32_mut().iter_mut().zip(&bytes[range(bytes.len())]) {
+                *place = f32::from(byte);
+            }
+        }
+        Feed::F32(values) => {
+            let part = &values[range(values.len())];
+            buffer.as_f32_mut()[..part.len()].copy_from_slice(part);
+        }
+        Feed::I32(values) => {
+            for (place, &value) in buffer.bits_mut().iter_mut().zip(&values[range(values.len())]) {
+                *place = value as u32;
+            }
+        }
     }
 }
 
@@ -110,36 +186,4 @@ fn graph_of_row(name: &str, body: &Body, random: Random) -> Result<Graph, Diagno
 fn feed_of<'a>(body: &Body, feeds: &[Feed<'a>], name: &str) -> Option<Feed<'a>> {
     let at = body.inputs.iter().position(|input| input.name == name)?;
     feeds.get(at).copied()
-}
-
-/// A chunk's input from row `start` on, filled up where the rows end.
-fn array(role: Role, ty: &TensorType, feed: Option<Feed<'_>>, start: usize, random: Random) -> Array {
-    let Some(feed) = feed.filter(|_| role == Role::Data) else {
-        let [low, high] = key(random.seed).map(|word| word as i32);
-        return if ty.rank() == 1 { Array::i32(&ty.shape, vec![low, high]) } else { Array::i32(&ty.shape, vec![0]) };
-    };
-    let row_len: usize = ty.shape[1..].iter().product();
-    let range = |len: usize| start * row_len..(start * row_len + ty.len()).min(len);
-    match (feed, ty.dtype) {
-        (Feed::Bytes(bytes), _) => {
-            let mut part: Vec<f32> = bytes[range(bytes.len())].iter().map(|&byte| f32::from(byte)).collect();
-            part.resize(ty.len(), 0.0);
-            Array::real(&ty.shape, part)
-        }
-        (Feed::F32(values), _) => {
-            let mut part = values[range(values.len())].to_vec();
-            part.resize(ty.len(), 0.0);
-            Array::real(&ty.shape, part)
-        }
-        (Feed::I32(values), DType::Bool) => {
-            let mut part: Vec<bool> = values[range(values.len())].iter().map(|&value| value != 0).collect();
-            part.resize(ty.len(), false);
-            Array::bool(&ty.shape, part)
-        }
-        (Feed::I32(values), DType::I32 | DType::F32) => {
-            let mut part = values[range(values.len())].to_vec();
-            part.resize(ty.len(), 0);
-            Array::i32(&ty.shape, part)
-        }
-    }
 }

@@ -672,6 +672,10 @@ fn generated_rows() {
     assert_eq!(numbers(&dataset, "three"), [3.0; 1000]);
     assert_eq!(numbers(&generate(500, 1), "x"), &x[..500]);
     assert_ne!(numbers(&generate(1000, 2), "x"), x);
+    // Many rows run as machine code, few by the interpreter.
+    let many = generate(300_000, 1);
+    assert_eq!(numbers(&many, "x")[..1000], *x);
+    assert_eq!(numbers(&many, "z")[..1000], *z);
 }
 
 #[test]
