@@ -3,6 +3,7 @@
 mod bodies;
 mod elaboration;
 mod rates;
+mod texts;
 
 use bodies::*;
 use nnc::check::hir::{Binding, EarlyStop, Elementwise, Hir, HirOp, Optimizer, Run};
