@@ -185,7 +185,6 @@ impl<'a> Walker<'a> {
                     return Value::Unknown;
                 };
                 if self.frames.iter().any(|frame| frame.decl == Some(*id)) {
-                    self.force_report(name_problems::cycle(span, &[(&declaration.name.value, declaration.name.span)]));
                     return Value::Unknown;
                 }
                 let frame = Frame {

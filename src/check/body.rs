@@ -36,7 +36,8 @@ pub(super) struct Builder {
 pub(super) struct Kept {
     index: usize,
     shape: Shape,
-    span: Span,
+    /// The first use, as the outermost declaration has it.
+    used: Span,
 }
 
 /// A parameter's or a state's place in the paths of a model.
@@ -209,12 +210,13 @@ impl<'a> Walker<'a> {
             return Value::Unknown;
         }
         let path: Rc<str> = self.path_of(name).into();
+        let used = self.outer_use().unwrap_or(span);
         let kept = self.root().and_then(|root| root.params.get(&path).cloned());
         let index = match kept {
             Some(kept) => {
                 if compare_shapes(&kept.shape, &shape) == Verdict::Different {
                     let before = Written(&kept.shape).to_string();
-                    self.report(problems::shared_layer_shape(span, &path, &Written(&shape), &before, kept.span));
+                    self.report(problems::shared_layer_shape(span, &path, &Written(&shape), &before, kept.used));
                     return Value::Unknown;
                 }
                 kept.index
@@ -227,7 +229,7 @@ impl<'a> Walker<'a> {
                 let index = root.body.params.len();
                 let before = root.elements;
                 root.elements = before.saturating_add(elements);
-                root.params.insert(path.clone(), Kept { index, shape: shape.clone(), span });
+                root.params.insert(path.clone(), Kept { index, shape: shape.clone(), used });
                 if let Some(extents) = known_shape(&shape) {
                     root.body.params.push(Param { path: path.to_string(), shape: extents, init, span });
                 }
@@ -254,11 +256,12 @@ impl<'a> Walker<'a> {
             return None;
         }
         let path: Rc<str> = self.path_of(name).into();
+        let used = self.outer_use().unwrap_or(span);
         let kept = self.root()?.states.get(&path).cloned();
         let index = match kept {
             Some(kept) if compare_shapes(&kept.shape, &shape) == Verdict::Different => {
                 let before = Written(&kept.shape).to_string();
-                self.report(problems::shared_layer_shape(span, &path, &Written(&shape), &before, kept.span));
+                self.report(problems::shared_layer_shape(span, &path, &Written(&shape), &before, kept.used));
                 return None;
             }
             Some(kept) => kept.index,
@@ -266,7 +269,7 @@ impl<'a> Walker<'a> {
                 let init = init(self);
                 let root = self.root()?;
                 let index = root.body.states.len();
-                root.states.insert(path.clone(), Kept { index, shape: shape.clone(), span });
+                root.states.insert(path.clone(), Kept { index, shape: shape.clone(), used });
                 if let Some(extents) = known_shape(&shape) {
                     root.body.states.push(State { path: path.to_string(), shape: extents, init, next: None, span });
                 }
@@ -362,11 +365,17 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// The call by which the outermost declaration came to where the walk is.
+    fn outer_use(&self) -> Option<Span> {
+        self.frames.iter().filter(|frame| frame.entered).nth(1).and_then(|frame| frame.call)
+    }
+
     /// Stops the walk: the program asks for too much.
     pub(super) fn halt(&mut self, span: Span) {
         if !self.halted {
             self.halted = true;
-            self.force_report(name_problems::too_complex(span));
+            let outer = self.outer_use().unwrap_or(span);
+            self.force_report(name_problems::too_complex(outer));
         }
     }
 }

@@ -159,7 +159,15 @@ impl<'a> Walker<'a> {
             match (place, given.name(at)) {
                 (Some(place), name_given) if slots[place].is_some() => {
                     let span = name_given.map_or(span, |name| name.span);
-                    self.report(name_problems::argument_twice(span, &parameters[place].name.value));
+                    let first = slots[place].unwrap_or_default();
+                    let value = self.given_value(&given, first, &Want::Any);
+                    let parameter = &parameters[place].name.value;
+                    if value.is_run_time() {
+                        let at = self.given_span(&given, first);
+                        self.report(problems::configuration_at_run_time(at, name, parameter));
+                    } else {
+                        self.report(name_problems::argument_twice(span, parameter));
+                    }
                     sound = false;
                 }
                 (Some(place), _) => slots[place] = Some(at),
@@ -192,6 +200,7 @@ impl<'a> Walker<'a> {
             }
         }
         let mut values: Vec<Value> = Vec::with_capacity(parameters.len());
+        let mut lacks = false;
         for (parameter, slot) in parameters.iter().zip(&slots) {
             let want = self.parameter_want(parameter);
             let value = match (slot, parameter.default) {
@@ -202,14 +211,17 @@ impl<'a> Walker<'a> {
                 }
                 (None, Some(default)) => self.config_default(id, parameter, default, &want, parameters, &values),
                 (None, None) => {
-                    self.report(name_problems::missing_argument(callee, name, &parameter.name.value, parameter.span));
-                    sound = false;
+                    // A name that is not known may be the one that is missing.
+                    if sound {
+                        self.report(name_problems::missing_argument(callee, name, &parameter.name.value, parameter.span));
+                    }
+                    lacks = true;
                     Value::Unknown
                 }
             };
             values.push(value);
         }
-        sound.then(|| Rc::new(values))
+        (sound && !lacks).then(|| Rc::new(values))
     }
 
     fn config_default(
@@ -395,7 +407,7 @@ impl<'a> Walker<'a> {
         match callable {
             Callable::Declared(id, config) => self.apply_declared(*id, config.clone(), arguments, span, None),
             Callable::Primitive(primitive, preset) => self.apply_primitive(*primitive, preset, arguments, span),
-            Callable::Chain(links) => self.apply_chain(&links.clone(), arguments, span),
+            Callable::Chain(links) => self.apply_chain(&links.clone(), arguments, span, false),
             Callable::Each(inner) => self.apply_each(&inner.clone(), arguments, span),
             Callable::Repeated(inner) => {
                 let before = arguments.first().map(|argument| argument.value.clone());
@@ -413,7 +425,10 @@ impl<'a> Walker<'a> {
                 inner => {
                     let (path, inner) = (path.clone(), inner.clone());
                     self.enter_path(&path);
-                    let value = self.apply(&inner, arguments, span);
+                    let value = match &inner {
+                        Callable::Chain(links) => self.apply_chain(links, arguments, span, true),
+                        inner => self.apply(inner, arguments, span),
+                    };
                     self.leave_path();
                     value
                 }
@@ -428,16 +443,17 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn apply_chain(&mut self, links: &[(Callable, Span)], arguments: Vec<Argument>, span: Span) -> Value {
+    /// Layers in a row. Of one that `let` bound, all of it is used at `span`; else each layer is used where it is written.
+    fn apply_chain(&mut self, links: &[(Callable, Span)], arguments: Vec<Argument>, span: Span, bound: bool) -> Value {
         let mut arguments = arguments;
         let mut value = Value::Unknown;
         for (at, (link, own)) in links.iter().enumerate() {
-            let place = if at + 1 == links.len() { span } else { *own };
+            let place = if bound || at + 1 == links.len() { span } else { *own };
             value = self.apply(link, arguments, place);
             if matches!(value, Value::Unknown) {
                 return value;
             }
-            arguments = vec![Argument { name: None, value: value.clone(), span: *own }];
+            arguments = vec![Argument { name: None, value: value.clone(), span: place }];
         }
         value
     }
@@ -477,9 +493,7 @@ impl<'a> Walker<'a> {
             return Value::Unknown;
         }
         if self.frames.iter().any(|frame| frame.decl == Some(id)) {
-            let chain = self.cycle_from(id);
-            let chain: Vec<(&str, Span)> = chain.iter().map(|(name, span)| (name.as_str(), *span)).collect();
-            self.force_report(name_problems::cycle(span, &chain));
+            // Rings are reported once all declarations have been looked at.
             return Value::Unknown;
         }
         if self.frames.len() >= DEEPEST_CALL {
@@ -498,11 +512,6 @@ impl<'a> Walker<'a> {
         let value = self.apply_in_frame(id, declared, &config, arguments, span, path);
         self.frames.pop();
         value
-    }
-
-    fn cycle_from(&self, id: DeclId) -> Vec<(String, Span)> {
-        let active = self.frames.iter().filter_map(|frame| frame.decl).skip_while(|&decl| decl != id);
-        active.map(|decl| (self.globals.get(decl).name.value.clone(), self.globals.get(decl).name.span)).collect()
     }
 
     fn apply_in_frame(

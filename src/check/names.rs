@@ -318,7 +318,7 @@ impl<'a> Globals<'a> {
 /// The candidate nearest to a misspelt name, if one is near.
 pub(crate) fn closest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let limit = (name.chars().count() / 3).clamp(1, 3);
-    if name.len() > 64 {
+    if name.len() > 64 || name.chars().count() < 2 {
         return None;
     }
     let scored = candidates.into_iter().filter(|candidate| candidate.len() <= 64 && *candidate != name);

@@ -480,6 +480,7 @@ impl<'a> Walker<'a> {
             Primitive::Normal => &[0.0, 1.0],
             Primitive::Uniform => &[0.0, 1.0],
             Primitive::Zeros => &[0.0],
+            Primitive::Orthogonal => &[],
             Primitive::Ones => &[1.0],
             _ => &[0.0],
         };
@@ -516,7 +517,6 @@ impl<'a> Walker<'a> {
                     self.report(name_problems::misplaced_orthogonal(span));
                     return Value::Unknown;
                 }
-                operands.clear();
                 HirOp::Orthogonal
             }
             _ => HirOp::Fill,
