@@ -213,7 +213,12 @@ impl<'a> Walker<'a> {
                 (None, None) => {
                     // A name that is not known may be the one that is missing.
                     if sound {
-                        self.report(name_problems::missing_argument(callee, name, &parameter.name.value, parameter.span));
+                        self.report(name_problems::missing_argument(
+                            callee,
+                            name,
+                            &parameter.name.value,
+                            parameter.span,
+                        ));
                     }
                     lacks = true;
                     Value::Unknown

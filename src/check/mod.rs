@@ -62,8 +62,8 @@ impl Default for CheckOptions<'_> {
             probe: &|_| None,
             only: None,
             most_elements: 1 << 31,
-            most_values: 200_000,
-            most_steps: 400_000,
+            most_values: 100_000,
+            most_steps: 150_000,
         }
     }
 }

@@ -57,7 +57,8 @@ pub fn elementwise_mismatch(
             diagnostic = diagnostic.and(*origin, format!("{ty} comes from here"));
         }
     }
-    diagnostic.help("shapes must be equal, or one a scalar, or one the last axes of the other; an axis of 1 does not stretch")
+    diagnostic
+        .help("shapes must be equal, or one a scalar, or one the last axes of the other; an axis of 1 does not stretch")
 }
 
 /// `shape-mismatch`: the inner dimensions of `@` differ.

@@ -1,34 +1,34 @@
 //! From trees to the typed form.
 
+use crate::edits::edits;
+use nnc::check::{self, CheckOptions, Program, Unit};
+use nnc::diagnostics::Diagnostics;
 use nnc::driver::{self, Settings};
+use nnc::prelude;
+use nnc::source::Sources;
+use nnc::syntax;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-fn problems(name: &str, text: &str) -> Vec<String> {
-    let (sources, diagnostics) = driver::check_text(name, text);
-    diagnostics
+fn files(folders: &[&str]) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<PathBuf> = folders
         .iter()
-        .map(|problem| {
-            let place = problem.span().map(|span| {
-                let source = sources.get(span.file);
-                let at = source.position(span.start);
-                format!("{}:{}:{}: {}", source.name, at.line + 1, at.column + 1, source.line(at.line).trim())
-            });
-            let labels: Vec<String> = problem
-                .labels
-                .iter()
-                .map(|label| format!("`{}` {}", sources.slice(label.span), label.message))
-                .collect();
-            format!("{}: {} {}\n    {labels:#?}", problem.code, problem.message, place.unwrap_or_default())
-        })
-        .collect()
+        .flat_map(|folder| std::fs::read_dir(root.join(folder)).into_iter().flatten())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "nn"))
+        .collect();
+    files.sort();
+    files
 }
 
 #[test]
 fn shipped_examples_check() {
-    insta::glob!("../../examples", "*.nn", |path| {
-        let text = std::fs::read_to_string(path).unwrap();
-        let found = problems(&path.display().to_string(), &text);
-        assert!(found.is_empty(), "{}: {}", path.display(), found.join("\n"));
-    });
+    for path in files(&["examples"]) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (_, problems) = driver::check_text(&path.display().to_string(), &text);
+        assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
+    }
 }
 
 #[test]
@@ -44,6 +44,102 @@ fn typed_forms() {
         settings.set_omit_expression(true);
         settings.remove_input_file();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        settings.bind(|| insta::assert_snapshot!(name, nnc::check::print::print(&checked.hir)));
+        settings.bind(|| insta::assert_snapshot!(name, check::print::print(&checked.hir)));
     });
+}
+
+/// The prelude, parsed once.
+struct Shipped {
+    sources: Sources,
+    units: Vec<Unit>,
+}
+
+impl Shipped {
+    fn parse() -> Shipped {
+        let mut sources = Sources::new();
+        let mut units = Vec::new();
+        for (name, text) in prelude::PRELUDE {
+            let file = sources.add(*name, *text);
+            units.push(Unit {
+                ast: syntax::parse(file, text, &mut Diagnostics::new()),
+                uses: Vec::new(),
+                prelude: true,
+            });
+        }
+        Shipped { sources, units }
+    }
+
+    /// Checks a text and tells how long that took, without the parsing.
+    fn check(&self, text: &str) -> (Duration, usize) {
+        let mut sources = self.sources.clone();
+        let mut units = self.units.clone();
+        let mut diagnostics = Diagnostics::new();
+        let file = sources.add("test.nn", text);
+        units.push(Unit { ast: syntax::parse(file, text, &mut diagnostics), uses: Vec::new(), prelude: false });
+        let program = Program { units };
+        let start = Instant::now();
+        check::check(&program, &sources, &CheckOptions::default(), &mut diagnostics);
+        (start.elapsed(), diagnostics.iter().count())
+    }
+
+    /// Fails where a text takes longer than the limit three times in a row.
+    fn check_quickly(&self, what: &str, text: &str) {
+        let least = (0..3).map(|_| self.check(text).0).find(|&took| took < LIMIT);
+        assert!(least.is_some(), "{what} takes more than {LIMIT:?}:\n{text}");
+    }
+}
+
+/// What a check may take in an optimised build is 50 ms; the tests run unoptimised.
+const LIMIT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 50 });
+
+#[test]
+fn any_edit_checks_quickly() {
+    let shipped = Shipped::parse();
+    for (number, path) in files(&["examples", "tests/fixtures/check", "tests/fixtures/errors"]).iter().enumerate() {
+        let text = std::fs::read_to_string(path).unwrap();
+        for edited in edits(&text, 25, 3 + number as u64) {
+            shipped.check_quickly(&path.display().to_string(), &edited);
+        }
+    }
+}
+
+/// Programs that grow, nest or lead back without end when they are unfolded.
+#[test]
+fn hostile_programs_end() {
+    let shipped = Shipped::parse();
+    let doubling = |count: usize, body: &str| {
+        let mut text = "fn f0(x) = x + x\n".to_owned();
+        for number in 1..count {
+            text += &format!("fn f{number}(x) = {}\n", body.replace('@', &format!("f{}", number - 1)));
+        }
+        text
+    };
+    let chain: String = (0..3000).map(|number| format!("fn g{}(x) = g{number}(x)\n", number + 1)).collect();
+    let nested = "x |> repeat 1000 { repeat 1000 { repeat 1000 { dense(3) } } }";
+    let texts = [
+        doubling(40, "@(@(x)) + @(x)"),
+        doubling(40, "@(x) + @(x)"),
+        doubling(4000, "@(x)"),
+        format!("fn g0(x) = x\n{chain}"),
+        format!("model M(x: [3]) -> y: [3] {{ {nested} }}"),
+        format!("model M(x: [3]) -> y: [3] {{ x |> repeat 9999 {{ dense(3) |> relu }} }}"),
+        "model M(x: [99999999999]) -> y: [99999999999] { x |> dense(99999999999) }".to_owned(),
+        "const a = 9223372036854775807 * 2\nmodel M(x: [a]) -> y: [a + a] { x }".to_owned(),
+        "const a = 10 ^ 400\nmodel M(x: [a]) -> y: [1] { x[a] }".to_owned(),
+        "fn f(x: [n]) -> [n * n * n * n * n * n * n * n * n * n * n * n * n * n * n * n * n * n * n] = x".to_owned(),
+        format!("fn f(x: [{}]) = x", (0..200).map(|n| format!("(a{n} + b{n})")).collect::<Vec<_>>().join(" * ")),
+        format!("fn f(x: [n]) = [{}]", vec!["x"; 5000].join(", ")),
+        format!("fn f(x) = {{ {} x }}", (0..5000).map(|n| format!("let a{n} = x\n")).collect::<String>()),
+        format!("fn f(x: [{}]) = sum(x)", vec!["2"; 3000].join(", ")),
+        "fn f(x: [n]) = pad(x, 9999999999)".to_owned(),
+        "fn f(x: [8]) = split(x, 9999999999)".to_owned(),
+        "fn f(x: [8, 8, 3]) = upsample(x, 99999999)".to_owned(),
+        "fn f(x: [0]) = x\nfn g(x: [-3]) = x\nfn h(x: [1 / 0]) = x\nfn i(x: [5 % 0]) = x".to_owned(),
+    ];
+    for text in texts {
+        let shown: String = text.chars().take(60).collect();
+        let start = Instant::now();
+        shipped.check(&text);
+        assert!(start.elapsed() < Duration::from_secs(5), "{shown} takes {:?}", start.elapsed());
+    }
 }
