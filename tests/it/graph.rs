@@ -1,6 +1,7 @@
 //! The graph: what each operation means, and that every pass keeps it.
 
 mod axes;
+mod identities;
 mod operations;
 mod stabilize;
 mod text;
