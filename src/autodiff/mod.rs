@@ -6,10 +6,15 @@
 //! From the loss back, each node's *cotangent* (the derivative of the loss with respect to the node) is handed on to its
 //! operands by one rule per operation, see [`rules`]. Where a value is used several times its cotangents are added, the latest use first.
 //! What no gradient asked for needs is left for `simplify` to drop.
+//!
+//! The branch of an `if` that is not taken has no say, whatever it would have come to. In `if x > 0 then x else exp(x) - 1` the
+//! cotangent of the second branch is 0 at x = 1000, but times the slope of the exponential that would be 0 · ∞. So a
+//! cotangent that comes from a branch keeps the condition under which it counts, its *guard*, and is masked by it once more
+//! where it leaves the branch.
 
 mod rules;
 
-use crate::graph::{Builder, DType, NodeId, TensorType, verify};
+use crate::graph::{Binary, Builder, DType, NodeId, Op, Scalar, TensorType, Unary, verify};
 
 /// Appends the gradients of `loss`, an f32 scalar, with respect to `wrt`, in that order and each of its value's shape. The gradient
 /// with respect to what the loss does not depend on is zero.
@@ -17,30 +22,31 @@ pub fn gradients(builder: &mut Builder, loss: NodeId, wrt: &[NodeId]) -> Vec<Nod
     assert_eq!(*builder.ty(loss), TensorType::f32([]), "the loss of {}", builder.graph.name);
     let outer = builder.origin;
     let active = active(builder, wrt);
-    let mut cotangents: Vec<Option<NodeId>> = vec![None; loss.0 as usize + 1];
-    cotangents[loss.0 as usize] = Some(builder.f32(1.0));
+    let mut cotangents: Vec<Option<Cotangent>> = vec![None; loss.0 as usize + 1];
+    cotangents[loss.0 as usize] = Some(Cotangent::plain(builder.f32(1.0)));
     for id in (0..=loss.0).rev().map(NodeId) {
-        let Some(cotangent) = cotangents[id.0 as usize] else { continue };
         if !active[id.0 as usize] {
             continue;
         }
+        let Some(cotangent) = cotangents[id.0 as usize].clone() else { continue };
         builder.origin = builder.graph[id].origin;
         let operands = builder.graph[id].operands.clone();
-        let contributions = rules::apply(builder, id, cotangent);
+        let contributions = contributions(builder, id, cotangent);
         for (operand, contribution) in operands.into_iter().zip(contributions) {
             let Some(contribution) = contribution else { continue };
             if !active[operand.0 as usize] {
                 continue;
             }
+            let contribution = contribution.of_shape(builder, operand);
             let slot = &mut cotangents[operand.0 as usize];
-            *slot = Some(match *slot {
-                Some(sum) => builder.add(sum, contribution),
+            *slot = Some(match slot.take() {
+                Some(sum) => sum.plus(builder, contribution),
                 None => contribution,
             });
         }
     }
-    let results = wrt.iter().map(|&value| match cotangents.get(value.0 as usize).copied().flatten() {
-        Some(gradient) => gradient,
+    let results = wrt.iter().map(|&value| match cotangents.get(value.0 as usize).cloned().flatten() {
+        Some(gradient) => gradient.masked(builder),
         None => {
             let zero = builder.f32(0.0);
             let shape = builder.shape(value).to_vec();
@@ -65,4 +71,96 @@ fn active(builder: &Builder, wrt: &[NodeId]) -> Vec<bool> {
         active[id.0 as usize] = node.ty.dtype == DType::F32 && (reached || active[id.0 as usize]);
     }
     active
+}
+
+/// How many conditions a guard holds at most; of a deeper nest the outermost are forgotten.
+const DEEPEST_GUARD: usize = 8;
+
+/// The derivative of the loss with respect to a node, of the node's shape (or, before it is gathered, of a stretch of it).
+#[derive(Clone, Debug)]
+struct Cotangent {
+    value: NodeId,
+    /// It is 0 where one of these conditions does not have this value.
+    guard: Vec<(NodeId, bool)>,
+    /// Whether `value` may be something else there.
+    tainted: bool,
+}
+
+impl Cotangent {
+    fn plain(value: NodeId) -> Cotangent {
+        Cotangent { value, guard: Vec::new(), tainted: false }
+    }
+
+    /// The value, 0 where the guard says so.
+    fn masked(&self, b: &mut Builder) -> NodeId {
+        if !self.tainted {
+            return self.value;
+        }
+        let zero = b.f32(0.0);
+        self.guard.iter().fold(self.value, |value, &(condition, holds)| match holds {
+            true => b.select(condition, value, zero),
+            false => b.select(condition, zero, value),
+        })
+    }
+
+    fn plus(self, b: &mut Builder, other: Cotangent) -> Cotangent {
+        if self.guard == other.guard {
+            let value = b.add(self.value, other.value);
+            return Cotangent { value, guard: self.guard, tainted: self.tainted || other.tainted };
+        }
+        let (left, right) = (self.masked(b), other.masked(b));
+        Cotangent::plain(b.add(left, right))
+    }
+
+    /// That of an operand: one that was stretched gathers the cotangents of all its repetitions.
+    fn of_shape(self, b: &mut Builder, operand: NodeId) -> Cotangent {
+        if b.shape(operand) == b.shape(self.value) {
+            return self;
+        }
+        let shape = b.shape(operand).to_vec();
+        let value = self.masked(b);
+        Cotangent::plain(b.sum_to_suffix(value, &shape))
+    }
+}
+
+/// What the node hands on to each of its operands.
+fn contributions(b: &mut Builder, id: NodeId, cotangent: Cotangent) -> Vec<Option<Cotangent>> {
+    let plain = |value: Option<NodeId>| value.map(Cotangent::plain);
+    match b.graph[id].op {
+        Op::Select => {
+            let condition = b.graph[id].operands[0];
+            let masked = cotangent.masked(b);
+            let guarded = |(branch, value): (usize, Option<NodeId>)| {
+                let mut guard = cotangent.guard.clone();
+                guard.push((condition, branch == 1));
+                let outermost = guard.len().saturating_sub(DEEPEST_GUARD);
+                Some(Cotangent { value: value?, guard: guard.split_off(outermost), tainted: false })
+            };
+            rules::apply(b, id, masked).into_iter().enumerate().map(guarded).collect()
+        }
+        Op::Unary(_) | Op::Binary(_) => {
+            let tainted = cotangent.tainted || (!cotangent.guard.is_empty() && !keeps_zero(b, id));
+            let guarded = |value: NodeId| Cotangent { value, guard: cotangent.guard.clone(), tainted };
+            rules::apply(b, id, cotangent.value).into_iter().map(|value| value.map(guarded)).collect()
+        }
+        _ => {
+            let masked = cotangent.masked(b);
+            rules::apply(b, id, masked).into_iter().map(plain).collect()
+        }
+    }
+}
+
+/// Whether the rule of an elementwise operation turns a cotangent of 0 into 0 whatever the operands are.
+fn keeps_zero(b: &Builder, id: NodeId) -> bool {
+    let node = &b.graph[id];
+    let is_constant = |operand: NodeId| match b.graph[operand].op {
+        Op::Constant(Scalar::F32(factor)) => factor.is_normal(),
+        _ => false,
+    };
+    match node.op {
+        Op::Unary(Unary::Neg) | Op::Binary(Binary::Add | Binary::Sub | Binary::Max | Binary::Min) => true,
+        Op::Binary(Binary::Mul) => node.operands.iter().any(|&operand| is_constant(operand)),
+        Op::Binary(Binary::Div) => is_constant(node.operands[1]),
+        _ => false,
+    }
 }

@@ -9,11 +9,11 @@
 
 use crate::graph::{Binary, Builder, DType, NodeId, Op, Reduction, Scalar, Unary};
 
-/// The cotangents of the operands of `out`.
+/// The cotangents of the operands of `out`; of a stretched operand with the shape of the stretch.
 pub(super) fn apply(b: &mut Builder, out: NodeId, ct: NodeId) -> Vec<Option<NodeId>> {
     let node = b.graph[out].clone();
     let operand = |number: usize| node.operands[number];
-    let contributions = match &node.op {
+    match &node.op {
         Op::Input(_) | Op::Constant(_) | Op::Iota { .. } => Vec::new(),
         Op::Unary(op) => vec![unary(b, *op, operand(0), out, ct)],
         Op::Binary(op) => match binary(b, *op, operand(0), operand(1), out, ct) {
@@ -78,13 +78,7 @@ pub(super) fn apply(b: &mut Builder, out: NodeId, ct: NodeId) -> Vec<Option<Node
         Op::StopGradient => vec![None],
         Op::SumBatch => panic!("differentiated before the batch axis is there"),
         Op::Orthogonalize => panic!("an initialisation is not differentiated"),
-    };
-    // An operand that was stretched gathers the cotangents of all its repetitions.
-    let shrink = |(contribution, &operand): (Option<NodeId>, &NodeId)| {
-        let shape = b.shape(operand).to_vec();
-        contribution.map(|contribution| b.sum_to_suffix(contribution, &shape))
-    };
-    contributions.into_iter().zip(&node.operands).map(shrink).collect()
+    }
 }
 
 fn unary(b: &mut Builder, op: Unary, x: NodeId, out: NodeId, ct: NodeId) -> Option<NodeId> {

@@ -308,6 +308,48 @@ fn kinks() {
     assert_eq!(slopes(&[0.0, 2.0], |b, x| b.unary(Unary::Log, x)), [f32::INFINITY, 0.5]);
 }
 
+/// What the branch not taken would have come to does not matter.
+#[test]
+fn branches_not_taken_have_no_say() {
+    // `if x > 0 then x else exp(x) - 1`, as a textbook has it.
+    let elu = |b: &mut Builder, x: NodeId| {
+        let (zero, one) = (b.f32(0.0), b.f32(1.0));
+        let (test, exp) = (b.binary(Binary::Gt, x, zero), b.unary(Unary::Exp, x));
+        let other = b.sub(exp, one);
+        b.select(test, x, other)
+    };
+    assert_eq!(slopes(&[1000.0, 2.0, 0.0, -1000.0], elu), [1.0, 1.0, 1.0, 0.0]);
+    // `if x > 0 then sqrt(x) else 0`
+    let root = |b: &mut Builder, x: NodeId| {
+        let zero = b.f32(0.0);
+        let (test, root) = (b.binary(Binary::Gt, x, zero), b.unary(Unary::Sqrt, x));
+        b.select(test, root, zero)
+    };
+    assert_eq!(slopes(&[4.0, 0.0, -1.0], root), [0.25, 0.0, 0.0]);
+    // `if x > 0 then x else if x < -5 then 0 else x * exp(x)`; the product uses x twice.
+    let nested = |b: &mut Builder, x: NodeId| {
+        let (zero, limit) = (b.f32(0.0), b.f32(-5.0));
+        let (outer, inner) = (b.binary(Binary::Gt, x, zero), b.binary(Binary::Lt, x, limit));
+        let exp = b.unary(Unary::Exp, x);
+        let product = b.mul(x, exp);
+        let other = b.select(inner, zero, product);
+        b.select(outer, x, other)
+    };
+    assert_eq!(slopes(&[1000.0, 0.0, -1000.0], nested), [1.0, 1.0, 0.0]);
+    // A scalar stretched into the branch gathers what is left of all elements: d/dk of `if x > 0 then 0 else x / k`.
+    let mut b = Builder::new("stretched");
+    let k = b.input("k", Role::Param, TensorType::f32([]));
+    let x = b.input("x", Role::Data, TensorType::f32([3]));
+    let zero = b.f32(0.0);
+    let (test, quotient) = (b.binary(Binary::Gt, x, zero), b.div(x, k));
+    let y = b.select(test, zero, quotient);
+    let loss = b.sum(y, &[0]);
+    b.output("loss", loss);
+    let (with, _) = with_gradients(&b.graph);
+    let inputs = [Array::real(&[], vec![2.0]), Array::real(&[3], vec![f32::INFINITY, -4.0, -8.0])];
+    assert_eq!(eval(&with, &inputs)[1].reals(), [3.0]);
+}
+
 #[test]
 fn powers_at_zero() {
     let power = |exponent: f32| {
