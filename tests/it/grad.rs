@@ -1,5 +1,7 @@
 //! Gradients against central differences of the interpreter run in f64.
 
+mod prelude;
+
 use crate::graph::bits;
 use crate::random_graphs::{Choices, random_graph, smooth_graph};
 use nnc::autodiff::gradients;

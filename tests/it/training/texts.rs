@@ -15,13 +15,21 @@ use std::path::Path;
 fn checked(name: &str, text: &str) -> (Sources, Hir) {
     let checked = driver::check_program(name, text);
     let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error);
-    let errors: Vec<String> = errors.map(|found| format!("{}: {} {:?}", found.code, found.message, found.labels)).collect();
+    let errors: Vec<String> =
+        errors.map(|found| format!("{}: {} {:?}", found.code, found.message, found.labels)).collect();
     assert!(errors.is_empty(), "{name}:\n{}\n{text}", errors.join("\n"));
     (checked.sources, checked.hir)
 }
 
 /// The losses of the first steps on rows in order, from tensors that `prepare` sets; then all tensors, as bits.
-fn losses(hir: &Hir, run: usize, data: &Dataset, rows: &[u32], engine: Engine, prepare: impl Fn(&mut Session)) -> (Vec<f32>, Vec<Vec<u32>>) {
+fn losses(
+    hir: &Hir,
+    run: usize,
+    data: &Dataset,
+    rows: &[u32],
+    engine: Engine,
+    prepare: impl Fn(&mut Session),
+) -> (Vec<f32>, Vec<Vec<u32>>) {
     let run = &hir.runs[run];
     let programs = Programs { run, model: &hir.models[run.model], weighted: data.weights.is_some() };
     let fields: Vec<&Column> = programs.fields().iter().map(|field| data.field(&field.name).unwrap()).collect();
@@ -54,7 +62,12 @@ fn oracle_data(hir: &Hir, oracle: &Value) -> Dataset {
             Element::Number => Storage::F32(values.iter().map(|&x| x as f32).collect()),
             Element::Truth | Element::Class { .. } => Storage::I32(values.iter().map(|&x| x as i32).collect()),
         };
-        Column { name: field.name.value.clone(), ty: field.ty.clone(), row_len: field.ty.shape.iter().product(), values }
+        Column {
+            name: field.name.value.clone(),
+            ty: field.ty.clone(),
+            row_len: field.ty.shape.iter().product(),
+            values,
+        }
     });
     let split = Split { train: (0..160).collect(), ..Split::default() };
     Dataset { name: "D".to_owned(), rows: 160, fields: fields.collect(), split, weights: None, fitted: Vec::new() }
@@ -82,7 +95,8 @@ fn first_steps_agree_with_jax() {
     let rows: Vec<u32> = (0..160).collect();
     let mut wrong = Vec::new();
     for case in oracle["cases"].as_array().unwrap() {
-        let [hidden, output, loss, optimizer] = ["hidden", "output", "loss", "optimizer"].map(|key| case[key].as_str().unwrap());
+        let [hidden, output, loss, optimizer] =
+            ["hidden", "output", "loss", "optimizer"].map(|key| case[key].as_str().unwrap());
         let text = format!(
             "{FIELDS}model Net(x: [6]) -> y: [3] {{ x |> dense(5) |> {hidden} |> dense(3) |> {output} }}\n\
              train Net on D {{\n  loss = {loss}\n  optimizer = {optimizer}\n  epochs = 1\n  batch = 8\n}}\n"
