@@ -5,6 +5,7 @@ use super::split::Split;
 use super::transforms::bin;
 use super::{Column, Storage};
 use crate::check::hir::{Balance, BalanceKind};
+use std::collections::BTreeMap;
 
 /// Balances the training rows of `split` by a field; gives a weight for each of all `rows` where that is the way.
 ///
@@ -17,14 +18,11 @@ pub(super) fn balance(
     split: &mut Split,
 ) -> Option<Vec<f32>> {
     let classes = classes(balance, field, &split.train);
-    let mut members: Vec<Vec<u32>> = Vec::new();
+    let mut by_class: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
     for (&row, &class) in split.train.iter().zip(&classes) {
-        if class >= members.len() {
-            members.resize(class + 1, Vec::new());
-        }
-        members[class].push(row);
+        by_class.entry(class).or_default().push(row);
     }
-    members.retain(|rows| !rows.is_empty());
+    let mut members: Vec<Vec<u32>> = by_class.into_values().collect();
     match balance.kind {
         BalanceKind::Weights => {
             let mut weights = vec![1.0; rows];

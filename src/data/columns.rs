@@ -310,7 +310,8 @@ fn resolve_classes(
         return (classes, Some(names.clone()));
     }
     if let Some(wholes) = wholes {
-        let fits = |value: i64| usize::try_from(value).is_ok_and(|value| value < *count);
+        let fits =
+            |value: i64| i32::try_from(value).is_ok() && usize::try_from(value).is_ok_and(|value| value < *count);
         let mut outside = entries.iter().zip(&wholes).filter(|(_, value)| !fits(**value)).map(|(entry, _)| entry);
         if let Some(first) = outside.next() {
             let count = first.count + outside.map(|entry| entry.count).sum::<usize>();

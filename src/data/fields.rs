@@ -9,7 +9,9 @@ use super::columns::{RawColumn, Values};
 use super::expressions::{self, Feed};
 use super::transforms::{self, FittedTransform, Learned};
 use super::{Column, Storage};
-use crate::check::hir::{Binding, Body, BodyInput, Data, DataField, Element, HirOp, SourceSpec, ValueId, ValueType};
+use crate::check::hir::{
+    Binding, Body, BodyInput, Data, DataField, Element, Fitted, HirOp, SourceSpec, ValueId, ValueType,
+};
 use crate::diagnostics::{Diagnostic, Diagnostics, data as report};
 
 /// What the fields are computed from.
@@ -94,6 +96,7 @@ impl<'a> Fields<'a> {
                 HirOp::Fitted(kind) => {
                     let (kind, operand) = (kind.clone(), value.operands[0]);
                     let mut operand = self.value(number, field, &body, operand, &local)?;
+                    require_counts(field, &kind, &operand)?;
                     let learned = self.learned(field, transforms, || transforms::fit(&kind, &operand, self.train));
                     transforms::apply(&learned, &mut operand);
                     self.fitted.push(FittedTransform { field: field.name.value.clone(), index: transforms, learned });
@@ -262,6 +265,17 @@ fn reduced(body: &Body, output: ValueId) -> Body {
     }
     result.outputs = vec![(String::from("value"), places[output.0 as usize])];
     result
+}
+
+/// Refuses to count more categories than there is memory for.
+fn require_counts(field: &DataField, kind: &Fitted, operand: &Column) -> Result<(), Diagnostic> {
+    match (kind, &operand.values) {
+        (Fitted::Frequency { .. }, Storage::I32(classes)) => {
+            let last = classes.iter().copied().max().unwrap_or(0).max(0);
+            super::memory::require(field.span, 8 * (u128::from(last.unsigned_abs()) + 1))
+        }
+        (Fitted::Frequency { .. } | Fitted::Standardize | Fitted::MinMax, _) => Ok(()),
+    }
 }
 
 fn check_finite(field: &DataField, column: &Column) -> Result<(), Diagnostic> {

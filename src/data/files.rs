@@ -84,6 +84,10 @@ fn open(written: &Spanned<String>, found: &Path) -> Result<(File, u64), Diagnost
     if meta.is_dir() {
         return Err(report::file_is_directory(written, &shown(found)));
     }
+    // A device or a pipe may have no end.
+    if !meta.is_file() {
+        return Err(report::not_a_file(written, &shown(found)));
+    }
     let file = File::open(found).map_err(|error| report::file_unreadable(written, &shown(found), &error))?;
     Ok((file, meta.len()))
 }

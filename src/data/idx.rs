@@ -90,6 +90,9 @@ fn header(path: &Spanned<String>, name: &str, bytes: &[u8]) -> Result<Header, Di
         .chunks_exact(4)
         .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]) as usize)
         .collect();
+    if extents.contains(&0) {
+        return Err(report::not_idx(path, name, &format!("its extents are {extents:?}: it holds nothing")));
+    }
     let total = extents.iter().try_fold(element.size(), |product, &extent| product.checked_mul(extent));
     if total.and_then(|total| total.checked_add(length)).is_none() {
         return Err(report::not_idx(path, name, &format!("its extents {extents:?} are more than fit into memory")));

@@ -23,7 +23,7 @@ pub enum Learned {
         /// Per element of the value.
         span: Vec<f32>,
     },
-    /// The share of each category. One that is not among the training rows has the share of one row.
+    /// The share of each category up to the last that occurs. One that is not among the training rows has the share of one row.
     Frequency {
         /// Per category.
         shares: Vec<f32>,
@@ -64,10 +64,8 @@ pub(super) fn fit(kind: &Fitted, value: &Column, train: &[u32]) -> Learned {
             Learned::BinFrequency { low, width, shares: shares(places, bins, train.len()) }
         }
         (Fitted::Frequency { .. }, Storage::I32(values)) => {
-            let count = match value.ty.element {
-                Element::Class { count, .. } => count,
-                Element::Number | Element::Truth => 2,
-            };
+            // As many as occur: a class may have more categories than there is memory.
+            let count = values.iter().max().map_or(0, |&class| class.max(0) as usize + 1);
             let places = train.iter().map(|&row| values[row as usize * value.row_len].max(0) as usize);
             Learned::Frequency { shares: shares(places, count, train.len()) }
         }
@@ -88,7 +86,9 @@ pub(super) fn apply(learned: &Learned, value: &mut Column) {
             }
         }
         (Learned::Frequency { shares }, Storage::I32(values)) => {
-            let share = |&class: &i32| shares.get(class.max(0) as usize).copied().unwrap_or(0.0);
+            let least =
+                shares.iter().copied().fold(f32::INFINITY, |least, share| if share < least { share } else { least });
+            let share = |&class: &i32| shares.get(class.max(0) as usize).copied().unwrap_or(least);
             value.values = Storage::F32(values.iter().map(share).collect());
             value.ty.element = Element::Number;
         }
@@ -114,13 +114,13 @@ fn rescale(values: &mut [f32], offset: &[f32], scale: &[f32]) {
 
 /// The shares of `count` places; of a place without a row, that of one row.
 fn shares(places: impl Iterator<Item = usize>, count: usize, rows: usize) -> Vec<f32> {
-    let mut counts = vec![0usize; count];
+    let mut counts = vec![0u32; count];
     for place in places {
         if let Some(slot) = counts.get_mut(place) {
             *slot += 1;
         }
     }
-    counts.into_iter().map(|count| (count.max(1) as f64 / rows.max(1) as f64) as f32).collect()
+    counts.into_iter().map(|count| (f64::from(count.max(1)) / rows.max(1) as f64) as f32).collect()
 }
 
 /// The least and the greatest of each element over the training rows.

@@ -89,6 +89,13 @@ pub fn file_unreadable(path: &Spanned<String>, name: &str, error: &std::io::Erro
         .help("see that the file is whole and that you may read it")
 }
 
+/// `file-unreadable`: a device, a pipe or a socket.
+pub fn not_a_file(path: &Spanned<String>, name: &str) -> Diagnostic {
+    Diagnostic::error("file-unreadable", format!("`{name}` is not a regular file"))
+        .at(path.span, "a file belongs here")
+        .help("write what it gives into a file first")
+}
+
 /// `file-is-directory`: a path that names a folder.
 pub fn file_is_directory(path: &Spanned<String>, name: &str) -> Diagnostic {
     Diagnostic::error("file-is-directory", format!("`{name}` is a directory, not a file"))

@@ -737,3 +737,45 @@ fn images_are_scaled_quickly() {
     println!("MNIST scaled in {:?}", started.elapsed());
     assert_eq!(numbers(&dataset, "pixels").iter().copied().fold(0.0, f32::max), 1.0);
 }
+
+#[test]
+fn classes_beyond_memory_are_counted_as_they_occur() {
+    let dataset = Declared::of(csv("rows.csv"))
+        .field("y", one(0, class(1 << 40)))
+        .field("f", one(0, class(1 << 40)))
+        .fitted(Fitted::Frequency { bins: 10 })
+        .balance(BalanceKind::Weights, "y")
+        .load_text(b"0\n3000\n3000\n2\n")
+        .expect("a data set");
+    assert_eq!(numbers(&dataset, "f"), [0.25, 0.5, 0.5, 0.25]);
+    assert_eq!(dataset.weights.as_ref().map(|weights| weights[0]), Some(4.0 / 3.0));
+    let problems = Declared::of(csv("rows.csv")).field("y", one(0, class(1 << 40))).load_text(b"5000000000\n");
+    assert_eq!(codes(&problems.expect_err("beyond i32")), ["label-out-of-range"]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    /// Whatever the file, reading it ends with rows or with a diagnostic that can be shown.
+    #[test]
+    fn any_text_is_read_or_refused(text in "[0-9a-c,;\"'\\.\\-\\? \r\n\tä]{0,120}", header in proptest::prelude::any::<bool>()) {
+        let mut declared = Declared::of(csv("rows.csv"))
+            .field("x", one(0, number(&[])))
+            .field("y", ColumnUse { fill: Some(Fill::MostFrequent), strip: Some(String::from("'")), ..one(1, class(2)) });
+        if let SourceSpec::Csv { header: slot, .. } = &mut declared.0.sources[0].1.value {
+            *slot = header;
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("rows.csv"), &text).expect("a file");
+        let mut sources = Sources::new();
+        sources.add("rows.nn", "data");
+        let mut diagnostics = Diagnostics::new();
+        let paths = Paths { program_dir: directory.path().to_path_buf(), data_dir: None };
+        let dataset = data::load(&declared.0, &paths, &mut sources, &mut diagnostics);
+        proptest::prop_assert_eq!(dataset.is_none(), diagnostics.has_errors());
+        for problem in diagnostics.iter() {
+            let shown = nnc::diagnostics::render::human(problem, &sources, &nnc::diagnostics::render::Style::plain());
+            proptest::prop_assert!(shown.contains(problem.code));
+        }
+    }
+}
