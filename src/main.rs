@@ -97,7 +97,7 @@ struct RunArguments {
     /// One JSON object a line on standard output
     #[arg(long)]
     json: bool,
-    /// Nothing but errors and the table at the end
+    /// Nothing but errors, warnings and the table at the end
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
 }
@@ -217,7 +217,7 @@ fn run(arguments: RunArguments) -> io::Result<u8> {
         Err(failure) => return fail(&failure),
     };
     show(&outcome.sources, &outcome.warnings, Format::Human, &mut io::stderr())?;
-    if !arguments.json && (outcome.ends.len() > 1 || arguments.quiet) {
+    if !arguments.json {
         write!(io::stdout(), "{}", report::table(&outcome.ends))?;
     }
     let ended = |status| outcome.ends.iter().any(|end: &End| end.status == status);

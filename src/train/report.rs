@@ -220,9 +220,10 @@ fn verdict(end: &End, epochs: usize) -> String {
     };
     let fallen = first.train_loss - last.train_loss;
     let still_falling = || {
+        let told = |epoch: &EpochEnd| epoch.val_loss.unwrap_or(epoch.train_loss);
         let tail = &end.history[end.history.len() - end.history.len().div_ceil(5)..];
-        let start = tail.first().map_or(last.train_loss, |epoch| epoch.train_loss);
-        tail.len() > 1 && start - last.train_loss > 0.1 * start.abs()
+        let start = tail.first().map_or(f64::NAN, told);
+        tail.len() > 1 && start - told(last) > 0.1 * start.abs()
     };
     if let Some(overfit) = overfits_from(&end.history) {
         return format!(

@@ -1,6 +1,7 @@
 //! The only test binary; one module per folder of `tests/fixtures/` and per subject.
 
 mod check;
+mod cli;
 mod data;
 mod data_fields;
 mod edits;

@@ -1,0 +1,270 @@
+//! The command from outside: what it prints, what it writes, how it ends.
+
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const TINY: &str = "data Points {
+  source = generate(230, seed = 1)
+  x: []  = uniform(-1, 1)
+  p: [2] = [x, x^2]
+  z: [1] = [3 * x + 1]
+  split  = [train = 70%, val = 20%, test = 10%]
+}
+
+model Line(p: [2]) -> z_hat: [1] { p |> dense(4) |> tanh |> dense(1) }
+
+train Line on Points {
+  loss      = mse(z_hat, z)
+  optimizer = adam(lr = 0.01)
+  epochs    = 3
+  batch     = 32
+  metrics   = [mae(z_hat, z)]
+}
+";
+
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is UTF-8");
+        Ran { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+fn command(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nnc"));
+    command.current_dir(dir).args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR");
+    command
+}
+
+fn nnc(dir: &Path, arguments: &[&str]) -> Ran {
+    command(dir, arguments).output().expect("the command starts").into()
+}
+
+/// A folder with these files.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn events(out: &str) -> Vec<Value> {
+    out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[test]
+fn a_run_tells_its_events_and_leaves_its_files() {
+    let dir = folder(&[("tiny.nn", TINY.as_bytes())]);
+    let ran = nnc(dir.path(), &["run", "tiny.nn", "--json", "--threads", "1", "--seed", "5"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let events = events(&ran.out);
+    let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["start", "epoch", "epoch", "epoch", "end"]);
+    assert_eq!(events[0]["run"], "Line");
+    assert_eq!(events[0]["params"], 2 * 4 + 4 + 4 + 1);
+    assert_eq!(events[0]["seed"], 5);
+    assert_eq!(events[0]["threads"], 1);
+    assert_eq!(events[0]["samples"], serde_json::json!({"train": 161, "val": 46, "test": 23}));
+    assert!(events[1]["metrics"]["mae"].as_f64().unwrap() > 0.0);
+    let losses: Vec<f64> = (1..4).map(|i| events[i]["train_loss"].as_f64().unwrap()).collect();
+    assert!(losses[2] < losses[0], "{losses:?}");
+    assert_eq!(events[4]["status"], "finished");
+    let run = dir.path().join("runs/Line-1");
+    for file in ["model.nn", "weights.safetensors", "history.csv"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    assert_eq!(fs::read_to_string(run.join("history.csv")).unwrap().lines().count(), 4);
+    let again = nnc(dir.path(), &["run", "tiny.nn", "--json"]);
+    assert_eq!(again.status, 0);
+    assert!(dir.path().join("runs/Line-2").is_dir(), "a second run has a directory of its own");
+}
+
+#[test]
+fn the_bits_depend_on_neither_backend_nor_threads() {
+    let dir = folder(&[("tiny.nn", TINY.as_bytes())]);
+    let weights = |out: &str, more: &[&str]| {
+        let mut arguments = vec!["run", "tiny.nn", "--quiet", "--out", out];
+        arguments.extend(more);
+        let ran = nnc(dir.path(), &arguments);
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        fs::read(dir.path().join(out).join("Line-1/weights.safetensors")).unwrap()
+    };
+    let one = weights("one", &["--threads", "1"]);
+    assert!(one == weights("two", &["--threads", "2"]), "two threads give other bits");
+    assert!(one == weights("interp", &["--backend", "interp"]), "the interpreter gives other bits");
+    assert!(one == weights("portable", &["--isa", "portable"]), "the portable code gives other bits");
+    assert!(one != weights("seed", &["--seed", "1"]), "the seed changes nothing");
+}
+
+#[test]
+fn a_const_is_set_from_outside() {
+    let program = format!("const rate = 0.01\n\n{}", TINY.replace("lr = 0.01", "lr = rate"));
+    let dir = folder(&[("tiny.nn", program.as_bytes())]);
+    let lr = |set: &[&str]| {
+        let mut arguments = vec!["run", "tiny.nn", "--json"];
+        arguments.extend(set);
+        let ran = nnc(dir.path(), &arguments);
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        events(&ran.out)[1]["lr"].as_f64().unwrap()
+    };
+    assert!((lr(&[]) - 0.01).abs() < 1e-9);
+    assert!((lr(&["--set", "rate=0.5%"]) - 0.005).abs() < 1e-9);
+    assert_eq!(nnc(dir.path(), &["run", "tiny.nn", "--set", "rate"]).status, 2);
+    assert_eq!(nnc(dir.path(), &["run", "tiny.nn", "--set", "speed=1"]).status, 1);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_as_diverged() {
+    let program = TINY.replace("adam(lr = 0.01)", "sgd(lr = 1e30)");
+    let dir = folder(&[("tiny.nn", program.as_bytes())]);
+    let ran = nnc(dir.path(), &["run", "tiny.nn", "--json"]);
+    assert_eq!(ran.status, 3, "{}", ran.err);
+    assert_eq!(events(&ran.out).last().unwrap()["status"], "diverged");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_ends_cleanly_and_saves() {
+    let program = TINY.replace("epochs    = 3", "epochs    = 100000000");
+    let dir = folder(&[("tiny.nn", program.as_bytes())]);
+    let child = command(dir.path(), &["run", "tiny.nn", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let history = dir.path().join("runs/Line-1/history.csv");
+    let begun = Instant::now();
+    while !fs::read_to_string(&history).is_ok_and(|text| text.lines().count() > 2) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no epoch in a minute");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(ran.status, 130, "{}", ran.err);
+    assert_eq!(events(&ran.out).last().unwrap()["status"], "interrupted");
+    assert!(dir.path().join("runs/Line-1/weights.safetensors").is_file());
+}
+
+/// Runs a program that cannot be run and gives what it says.
+#[track_caller]
+fn refused(files: &[(&str, &[u8])], program: &str, code: &str) -> String {
+    let mut files = files.to_vec();
+    files.push(("bad.nn", program.as_bytes()));
+    let dir = folder(&files);
+    let ran = nnc(dir.path(), &["run", "bad.nn"]);
+    assert_eq!(ran.status, 1, "{}\n{}", ran.out, ran.err);
+    assert!(ran.err.contains(code), "expected {code} in:\n{}", ran.err);
+    assert!(!ran.err.contains("bug in the compiler"), "{}", ran.err);
+    ran.err
+}
+
+fn on_csv(file: &str) -> String {
+    format!(
+        "data D {{\n  source = csv(\"{file}\")\n  p: [1] = [a]\n  k: class(2) = b\n}}\n\n\
+         model M(p: [1]) -> q: [2] {{ p |> dense(2) |> softmax }}\n\n\
+         train M on D {{\n  loss      = cross_entropy(q, k)\n  optimizer = sgd()\n  epochs = 1\n}}\n"
+    )
+}
+
+#[test]
+fn bad_data_is_refused_with_its_place() {
+    refused(&[], &on_csv("absent.csv"), "file-not-found");
+    refused(&[("d.csv", b"")], &on_csv("d.csv"), "empty-file");
+    refused(&[("d.csv", b"\x00\x01\x02PNG\xff\xfe")], &on_csv("d.csv"), "not-text");
+    refused(&[], &on_csv("."), "is-a-directory");
+    refused(&[("d.csv", b"x,b\n1,0\n")], &on_csv("d.csv"), "unknown-name");
+    let label = refused(&[("d.csv", b"a,b\n1,0\n2,1\n3,7\n")], &on_csv("d.csv"), "label-out-of-range");
+    assert!(label.contains("d.csv:4") && label.contains("3,7"), "{label}");
+    let number = refused(&[("d.csv", b"a,b\n1,0\ntwo,1\n")], &on_csv("d.csv"), "not-a-number");
+    assert!(number.contains("d.csv:3") && number.contains("two,1"), "{number}");
+    refused(&[("d.csv", b"a,b\n1,0\n,1\n")], &on_csv("d.csv"), "missing-value");
+    refused(&[("d.csv", b"a,b\n1,0\n1\n")], &on_csv("d.csv"), "ragged-row");
+}
+
+#[test]
+fn bad_programs_are_refused() {
+    refused(&[], &TINY.replace("test = 10%", "test = 40%"), "split");
+    refused(&[], &TINY.replace("dense(4)", "dense(100000000) |> dense(10000000)"), "too-large");
+    refused(&[], &TINY.replace("|> tanh", "|> tahn"), "unknown-name");
+    let dir = folder(&[]);
+    assert_eq!(nnc(dir.path(), &["run", "absent.nn"]).status, 1);
+    assert_eq!(nnc(dir.path(), &["run", "."]).status, 1);
+    assert_eq!(nnc(dir.path(), &["run"]).status, 2);
+    assert_eq!(nnc(dir.path(), &["launch", "x.nn"]).status, 2);
+    fs::write(dir.path().join("latin.nn"), b"// \xe9t\xe9\n").unwrap();
+    assert_eq!(nnc(dir.path(), &["check", "latin.nn"]).status, 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_output_directory_that_cannot_be_written_is_refused() {
+    let dir = folder(&[("tiny.nn", TINY.as_bytes()), ("taken", b"a file")]);
+    for out in ["taken", "taken/below", "/proc/nnc"] {
+        let ran = nnc(dir.path(), &["run", "tiny.nn", "--out", out]);
+        assert_eq!(ran.status, 1, "{out}: {}", ran.err);
+        assert!(ran.err.contains("cannot-write"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn formatting_is_in_place_or_only_told() {
+    let dir = folder(&[("a.nn", b"const   a=1\n"), ("b.nn", b"const a = 1\n")]);
+    let told = nnc(dir.path(), &["fmt", "--check", "a.nn", "b.nn"]);
+    assert_eq!((told.status, told.out.as_str()), (1, "a.nn would change\n"));
+    assert_eq!(nnc(dir.path(), &["fmt", "a.nn"]).status, 0);
+    assert_eq!(fs::read_to_string(dir.path().join("a.nn")).unwrap(), "const a = 1\n");
+    assert_eq!(nnc(dir.path(), &["fmt", "--check", "a.nn", "b.nn"]).status, 0);
+    let mut child = command(dir.path(), &["fmt", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"const   b=2").unwrap();
+    assert_eq!(Ran::from(child.wait_with_output().unwrap()).out, "const b = 2\n");
+}
+
+#[test]
+fn every_form_of_a_program_can_be_seen() {
+    let dir = folder(&[("tiny.nn", TINY.as_bytes())]);
+    for (stage, part) in [
+        ("ast", "Line"),
+        ("hir", "Line"),
+        ("graph", "contract"),
+        ("grad", "contract"),
+        ("plan", "arena"),
+        ("kernel", "kernel"),
+        ("clif", "function"),
+        ("asm", "ret"),
+    ] {
+        let ran = nnc(dir.path(), &["ir", "tiny.nn", "--stage", stage]);
+        assert_eq!(ran.status, 0, "{stage}: {}", ran.err);
+        assert!(ran.out.contains(part), "{stage}: no `{part}` in\n{}", ran.out);
+    }
+}
+
+#[test]
+fn check_writes_diagnostics_for_machines() {
+    let dir = folder(&[("bad.nn", TINY.replace("dense(1)", "dens(1)").as_bytes())]);
+    let ran = nnc(dir.path(), &["check", "--format", "json", "bad.nn"]);
+    assert_eq!(ran.status, 1);
+    let found = events(&ran.out);
+    assert_eq!(found.len(), 1, "{}", ran.out);
+    assert_eq!(found[0]["code"], "unknown-name");
+    assert_eq!(found[0]["range"]["start"]["line"], 8);
+    let short = nnc(dir.path(), &["check", "--format", "short", "bad.nn"]);
+    assert!(short.out.starts_with("bad.nn:9:"), "{}", short.out);
+}
+
+#[test]
+fn codes_are_explained() {
+    let dir = folder(&[]);
+    let ran = nnc(dir.path(), &["explain", "shape-mismatch"]);
+    assert_eq!(ran.status, 0);
+    assert!(ran.out.contains("```nn"), "{}", ran.out);
+    let near = nnc(dir.path(), &["explain", "shape-mismatsh"]);
+    assert_eq!(near.status, 2);
+    assert!(near.err.contains("shape-mismatch"), "{}", near.err);
+}
