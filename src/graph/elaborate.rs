@@ -95,6 +95,11 @@ pub fn tensor_type(ty: &ValueType) -> TensorType {
     TensorType { dtype: dtype_of(&ty.element), shape: ty.shape.clone() }
 }
 
+/// The element type that truth values are reckoned in, and the others' own.
+fn number_or(dtype: DType) -> DType {
+    if dtype == DType::Bool { DType::F32 } else { dtype }
+}
+
 struct Elaboration<'a, 'b> {
     b: &'b mut Builder,
     scope: Scope<'a>,
@@ -237,68 +242,31 @@ impl Elaboration<'_, '_> {
         Ok(vec![node])
     }
 
-    /// The operands' own element type where they share it, else f32; the result's as the language has it.
+    /// An elementwise function; the result has the element type the language gives it.
     fn elementwise(&mut self, op: Elementwise, x: &[NodeId], dtype: DType) -> NodeId {
-        let unary = |op| match op {
-            Elementwise::Exp => Unary::Exp,
-            Elementwise::Log => Unary::Log,
-            Elementwise::Sqrt => Unary::Sqrt,
-            Elementwise::Abs => Unary::Abs,
-            Elementwise::Sign => Unary::Sign,
-            Elementwise::Floor => Unary::Floor,
-            Elementwise::Ceil => Unary::Ceil,
-            Elementwise::Round => Unary::Round,
-            Elementwise::Sin => Unary::Sin,
-            Elementwise::Cos => Unary::Cos,
-            Elementwise::Tanh => Unary::Tanh,
-            Elementwise::Erf => Unary::Erf,
-            _ => Unary::Neg,
-        };
-        let binary = |op| match op {
-            Elementwise::Sub => Binary::Sub,
-            Elementwise::Mul => Binary::Mul,
-            Elementwise::Div => Binary::Div,
-            Elementwise::Min => Binary::Min,
-            Elementwise::Max => Binary::Max,
-            Elementwise::Eq => Binary::Eq,
-            Elementwise::Ne => Binary::Ne,
-            Elementwise::Lt => Binary::Lt,
-            Elementwise::Le => Binary::Le,
-            Elementwise::Gt => Binary::Gt,
-            Elementwise::Ge => Binary::Ge,
-            Elementwise::And => Binary::And,
-            Elementwise::Or => Binary::Or,
-            _ => Binary::Add,
-        };
         let node = match op {
-            Elementwise::Neg
-            | Elementwise::Exp
-            | Elementwise::Log
-            | Elementwise::Sqrt
-            | Elementwise::Abs
-            | Elementwise::Sign
-            | Elementwise::Floor
-            | Elementwise::Ceil
-            | Elementwise::Round
-            | Elementwise::Sin
-            | Elementwise::Cos
-            | Elementwise::Tanh
-            | Elementwise::Erf => {
-                let operand = self.b.convert(x[0], DType::F32);
-                self.b.unary(unary(op), operand)
-            }
+            Elementwise::Neg => self.of_number(Unary::Neg, x),
+            Elementwise::Exp => self.of_number(Unary::Exp, x),
+            Elementwise::Log => self.of_number(Unary::Log, x),
+            Elementwise::Sqrt => self.of_number(Unary::Sqrt, x),
+            Elementwise::Abs => self.of_number(Unary::Abs, x),
+            Elementwise::Sign => self.of_number(Unary::Sign, x),
+            Elementwise::Floor => self.of_number(Unary::Floor, x),
+            Elementwise::Ceil => self.of_number(Unary::Ceil, x),
+            Elementwise::Round => self.of_number(Unary::Round, x),
+            Elementwise::Sin => self.of_number(Unary::Sin, x),
+            Elementwise::Cos => self.of_number(Unary::Cos, x),
+            Elementwise::Tanh => self.of_number(Unary::Tanh, x),
+            Elementwise::Erf => self.of_number(Unary::Erf, x),
             Elementwise::Not => {
                 let operand = self.b.convert(x[0], DType::Bool);
                 self.b.unary(Unary::Not, operand)
             }
-            Elementwise::Add | Elementwise::Sub | Elementwise::Mul | Elementwise::Div => {
-                let x = self.converted(x, DType::F32);
-                self.b.binary(binary(op), x[0], x[1])
-            }
-            Elementwise::Pow => {
-                let x = self.converted(x, DType::F32);
-                self.b.pow(x[0], x[1])
-            }
+            Elementwise::Add => self.of_two(Binary::Add, x, DType::F32),
+            Elementwise::Sub => self.of_two(Binary::Sub, x, DType::F32),
+            Elementwise::Mul => self.of_two(Binary::Mul, x, DType::F32),
+            Elementwise::Div => self.of_two(Binary::Div, x, DType::F32),
+            Elementwise::Pow => self.of_two(Binary::Pow, x, DType::F32),
             Elementwise::Rem => {
                 let x = self.converted(x, DType::F32);
                 let quotient = self.b.div(x[0], x[1]);
@@ -306,32 +274,22 @@ impl Elaboration<'_, '_> {
                 let multiple = self.b.mul(whole, x[1]);
                 self.b.sub(x[0], multiple)
             }
-            Elementwise::Min | Elementwise::Max => {
-                let x = self.converted(x, if dtype == DType::Bool { DType::F32 } else { dtype });
-                self.b.binary(binary(op), x[0], x[1])
-            }
+            Elementwise::Min => self.of_two(Binary::Min, x, number_or(dtype)),
+            Elementwise::Max => self.of_two(Binary::Max, x, number_or(dtype)),
             // This way round the gradient at the bounds goes to `x`, and what is no number stays none.
             Elementwise::Clamp => {
                 let x = self.converted(x, DType::F32);
                 let above = self.b.binary(Binary::Max, x[1], x[0]);
                 self.b.binary(Binary::Min, x[2], above)
             }
-            Elementwise::Eq
-            | Elementwise::Ne
-            | Elementwise::Lt
-            | Elementwise::Le
-            | Elementwise::Gt
-            | Elementwise::Ge => {
-                let (left, right) = (self.b.ty(x[0]).dtype, self.b.ty(x[1]).dtype);
-                let ordered = !matches!(op, Elementwise::Eq | Elementwise::Ne);
-                let same = left == right && !(ordered && left == DType::Bool);
-                let x = self.converted(x, if same { left } else { DType::F32 });
-                self.b.binary(binary(op), x[0], x[1])
-            }
-            Elementwise::And | Elementwise::Or => {
-                let x = self.converted(x, DType::Bool);
-                self.b.binary(binary(op), x[0], x[1])
-            }
+            Elementwise::Eq => self.compare(Binary::Eq, x),
+            Elementwise::Ne => self.compare(Binary::Ne, x),
+            Elementwise::Lt => self.compare(Binary::Lt, x),
+            Elementwise::Le => self.compare(Binary::Le, x),
+            Elementwise::Gt => self.compare(Binary::Gt, x),
+            Elementwise::Ge => self.compare(Binary::Ge, x),
+            Elementwise::And => self.of_two(Binary::And, x, DType::Bool),
+            Elementwise::Or => self.of_two(Binary::Or, x, DType::Bool),
             Elementwise::If => {
                 let condition = self.b.convert(x[0], DType::Bool);
                 let branches = self.converted(&x[1..], dtype);
@@ -339,6 +297,23 @@ impl Elaboration<'_, '_> {
             }
         };
         self.b.convert(node, dtype)
+    }
+
+    fn of_number(&mut self, op: Unary, x: &[NodeId]) -> NodeId {
+        let operand = self.b.convert(x[0], DType::F32);
+        self.b.unary(op, operand)
+    }
+
+    fn of_two(&mut self, op: Binary, x: &[NodeId], dtype: DType) -> NodeId {
+        let x = self.converted(x, dtype);
+        self.b.binary(op, x[0], x[1])
+    }
+
+    /// Categories and truth values are compared as they are, a mixture as numbers.
+    fn compare(&mut self, op: Binary, x: &[NodeId]) -> NodeId {
+        let (left, right) = (self.b.ty(x[0]).dtype, self.b.ty(x[1]).dtype);
+        let comparable = left == right && (left != DType::Bool || matches!(op, Binary::Eq | Binary::Ne));
+        self.of_two(op, x, if comparable { left } else { DType::F32 })
     }
 
     /// `if condition then a else b`; where the program fixes the condition, only that branch stays.

@@ -316,7 +316,8 @@ impl<'a> Training<'a> {
         let epoch = EpochEnd {
             run: self.programs.run.name.clone(),
             epoch: self.history.len() + 1,
-            lr: f64::from(pass.lr),
+            // The decimal number as the user would write it: 0.01, not the nearest f32.
+            lr: pass.lr.to_string().parse().unwrap_or(f64::from(pass.lr)),
             train_loss: pass.mean_loss(),
             val_loss,
             metrics,

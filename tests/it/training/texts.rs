@@ -6,11 +6,15 @@ use nnc::data::{self, Column, Dataset, Paths, Split, Storage};
 use nnc::diagnostics::{Diagnostics, Severity};
 use nnc::driver;
 use nnc::source::Sources;
+use nnc::train::Options;
+use nnc::train::event::EpochEnd;
 use nnc::train::execute::Engine;
 use nnc::train::program::Programs;
 use nnc::train::step::Session;
 use serde_json::Value;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 fn checked(name: &str, text: &str) -> (Sources, Hir) {
     let checked = driver::check_program(name, text);
@@ -157,4 +161,140 @@ fn examples_give_the_same_bits_both_ways() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a whole run tells and leaves, but for times: by the interpreter and by machine code on one thread and two.
+fn runs_alike(text: &str) {
+    let (mut sources, hir) = checked("alike.nn", text);
+    let mut diagnostics = Diagnostics::new();
+    let data = data::load(&hir.data[0], &Paths::default(), &mut sources, &mut diagnostics);
+    let data = data.unwrap_or_else(|| panic!("{:?}", diagnostics.into_sorted()));
+    for run in &hir.runs {
+        let end = |engine: Engine| {
+            let interrupted = AtomicBool::new(false);
+            let options = Options {
+                engine,
+                isa: "test",
+                out: None,
+                source: "",
+                interrupted: &interrupted,
+                begun: Instant::now(),
+                resume: None,
+            };
+            let end = nnc::train::run(&hir, run, &data, &options, &mut |_| {}).unwrap();
+            let epoch =
+                |epoch: &EpochEnd| format!("{:?}", (epoch.lr, epoch.train_loss, epoch.val_loss, &epoch.metrics));
+            let history: Vec<String> = end.history.iter().map(epoch).collect();
+            (history, format!("{:?}", (end.status, end.best_epoch, end.val_loss, end.test_loss, end.metrics)))
+        };
+        let expected = end(Engine::Interp);
+        for threads in [1, 2] {
+            assert_eq!(end(machine(threads)), expected, "{} on {threads} threads", run.name);
+        }
+    }
+}
+
+const LABELLED: &str = "data D {
+  source = generate(70, seed = 5)
+  x: [4, 15] = uniform(-1, 1, [4, 15])
+  label: class(3) = argmax(x[0][0..3])
+  value: [3] = x[1][0..3] + x[2][4]
+  flag: [3] = x[0][0..3] > 0.1
+  split = [train = 60%, val = 20%, test = 20%]
+  balance = weights(label)
+}
+";
+
+#[test]
+fn every_init_and_layer_runs_alike() {
+    let inits = [
+        "zeros",
+        "ones",
+        "constant(0.02)",
+        "normal(0, 0.1)",
+        "uniform(-0.1, 0.1)",
+        "glorot_uniform",
+        "glorot_normal",
+        "he_uniform",
+        "he_normal",
+        "lecun_normal",
+        "orthogonal",
+    ];
+    let mut text = LABELLED.to_owned();
+    for (number, init) in inits.iter().enumerate() {
+        text += &format!(
+            "model M{number}(x: [4, 15]) -> y: [3] {{
+  flatten(x) |> dense(40, weights = {init}) |> batch_norm |> tanh |> dropout(0.3) |> dense(9, bias = false) |> layer_norm |> dense(3) |> softmax
+}}
+train M{number} on D {{
+  loss = cross_entropy(y, label)
+  optimizer = adam(lr = 0.01)
+  epochs = 2
+  batch = 16
+  clip = 1.0
+  penalty = elastic(1e-3)
+  metrics = [accuracy(y, label), top_k(k = 2)(y, label)]
+}}
+"
+        );
+    }
+    runs_alike(&text);
+}
+
+#[test]
+fn every_schedule_metric_and_penalty_runs_alike() {
+    let schedules = [
+        "constant()",
+        "time_decay(rate = 0.5)",
+        "step_decay(every = 1)",
+        "exponential()",
+        "linear()",
+        "cosine()",
+        "warm_up(steps = 5)",
+        "one_cycle()",
+        "plateau(factor = 0.5, patience = 1)",
+    ];
+    let mut text = LABELLED.to_owned() + "model M(x: [4, 15]) -> y: [3] { flatten(x) |> dense(3) |> sigmoid }\n";
+    for (number, schedule) in schedules.iter().enumerate() {
+        let penalty = ["l1(1e-3)", "l2(1e-3)", "elastic(1e-3) on \"*.b\""][number % 3];
+        text += &format!(
+            "train M on D as R{number} {{
+  loss = binary_cross_entropy(y, flag)
+  optimizer = momentum(lr = 0.1)
+  schedule = {schedule}
+  penalty = {penalty}
+  epochs = 4
+  batch = 9
+  metrics = [binary_accuracy(y, flag), precision(y, flag), recall(y, flag), f1(y, flag), mae(y, value), rmse(y, value), r2(y, value), mse(y, value)]
+  stop = early(patience = 2)
+}}
+"
+        );
+    }
+    runs_alike(&text);
+}
+
+#[test]
+fn each_and_shared_layers_run_alike() {
+    let text = "data D {
+  source = generate(50, seed = 2)
+  rows: [5, 7] = uniform(-1, 1, [5, 7])
+  left: [4] = uniform(-1, 1, [4])
+  right: [4] = uniform(-1, 1, [4])
+  y: [2] = rows[0][0..2] * left[0..2]
+}
+model M(rows: [5, 7], left: [4], right: [4]) -> y_hat: [2] {
+  let tower = dense(6) |> tanh
+  let mapped = rows |> each { dense(5) |> relu |> dropout(0.2) }
+  let joined = concat(tower(left), tower(right), flatten(mapped), mean(mapped, axis = 0))
+  joined |> dense(2)
+}
+train M on D {
+  loss = huber(y_hat, y)
+  optimizer = adamw(lr = 0.01)
+  epochs = 2
+  batch = 12
+}
+";
+    runs_alike(text);
 }
