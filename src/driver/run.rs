@@ -87,7 +87,7 @@ pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) 
         (Backend::Interp, _) => (Engine::Interp, "interp"),
         (Backend::Jit, isa) => {
             let (isa, name) = match isa {
-                Isa::Auto => (jit::Isa::Native, "auto"),
+                Isa::Auto => (jit::Isa::Native, "native"),
                 Isa::Portable => (jit::Isa::Portable, "portable"),
             };
             (Engine::Jit(jit::Target { isa, listing: false }, Pool::new(threads)), name)

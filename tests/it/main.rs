@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod data;
 mod data_fields;
+mod docs;
 mod edits;
 mod grad;
 mod graph;

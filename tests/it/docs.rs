@@ -1,0 +1,88 @@
+//! The documents keep their word: their programs are what they say they are, and every diagnostic is explained.
+
+use nnc::diagnostics::Severity;
+use nnc::driver;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The `nn` blocks of a text with the last line of prose before each.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let (mut found, mut inside, mut block, mut before) = (Vec::new(), false, String::new(), String::new());
+    for line in text.lines() {
+        match (inside, line) {
+            (false, "```nn") => inside = true,
+            (true, "```") => {
+                inside = false;
+                found.push((before.clone(), std::mem::take(&mut block)));
+            }
+            (true, _) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            (false, "") => {}
+            (false, _) => before = line.to_owned(),
+        }
+    }
+    found
+}
+
+fn errors(name: &str, text: &str) -> Vec<&'static str> {
+    let (_, diagnostics) = driver::check_text(name, text);
+    diagnostics.iter().filter(|one| one.severity == Severity::Error).map(|one| one.code).collect()
+}
+
+#[test]
+fn the_programs_of_the_documents_check() {
+    let mut faults = Vec::new();
+    for path in ["README.md", "docs/language.md"] {
+        for (_, block) in blocks(&read(path)) {
+            let found = errors(path, &block);
+            if !found.is_empty() {
+                faults.push(format!("{path}: {found:?} in\n{block}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn wrong_programs_have_their_mistake_and_right_ones_none() {
+    let text = read("docs/errors.md");
+    let mut faults = Vec::new();
+    for section in text.split("\n## ").skip(1) {
+        let code = section.lines().next().unwrap_or_default().trim();
+        for (before, block) in blocks(section) {
+            let found = errors(code, &block);
+            let expected: &[&str] = if before == "Wrong:" { &[code] } else { &[] };
+            if found != expected {
+                faults.push(format!("{code}, {before} {found:?} in\n{block}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_code_is_explained_and_every_explanation_has_its_code() {
+    let mut reported = BTreeSet::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnostics")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for maker in ["Diagnostic::error(", "Diagnostic::warning("] {
+            for call in text.split(maker).skip(1) {
+                if let Some(code) = call.trim_start().strip_prefix('"') {
+                    reported.insert(code.split('"').next().unwrap_or_default().to_owned());
+                }
+            }
+        }
+    }
+    let explained: BTreeSet<String> = driver::codes().map(|(code, _)| code.to_owned()).collect();
+    let missing: Vec<&String> = reported.difference(&explained).collect();
+    let stale: Vec<&String> = explained.difference(&reported).collect();
+    assert!(missing.is_empty(), "not in docs/errors.md: {missing:?}");
+    assert!(stale.is_empty(), "in docs/errors.md and reported nowhere: {stale:?}");
+}
