@@ -232,24 +232,24 @@ impl Mapper<'_> {
             // The new axis is the first free one of the left and stands behind the old batch axes.
             (true, false) => {
                 let product = self.builder.contract(left, right, &batch, &contract);
-                self.to_front(product, batch.len())
+                self.in_first_place(product, batch.len())
             }
             // Of a product where one side has no axis of its own the sides may trade places.
             (false, true) if free_left == 0 || free_right == 1 => {
                 let swap =
                     |pairs: &[(usize, usize)]| -> Vec<(usize, usize)> { pairs.iter().map(|&(i, j)| (j, i)).collect() };
                 let product = self.builder.contract(right, left, &swap(&batch), &swap(&contract));
-                self.to_front(product, batch.len())
+                self.in_first_place(product, batch.len())
             }
             (false, true) => {
                 let product = self.builder.contract(left, right, &batch, &contract);
-                self.to_front(product, batch.len() + free_left)
+                self.in_first_place(product, batch.len() + free_left)
             }
             (false, false) => unreachable!("a product without mapped operands"),
         }
     }
 
-    fn to_front(&mut self, x: NodeId, axis: usize) -> NodeId {
+    fn in_first_place(&mut self, x: NodeId, axis: usize) -> NodeId {
         let rank = self.builder.shape(x).len();
         let permutation: Vec<usize> = std::iter::once(axis).chain((0..rank).filter(|&other| other != axis)).collect();
         self.builder.transpose(x, &permutation)

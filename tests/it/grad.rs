@@ -1,5 +1,7 @@
 //! Gradients against central differences of the interpreter run in f64.
 
+#![allow(clippy::cloned_ref_to_slice_refs, clippy::type_complexity, reason = "cases read best as written")]
+
 mod prelude;
 
 use crate::graph::bits;
@@ -43,7 +45,7 @@ fn check(graph: &Graph, inputs: &[Array], samples: usize) {
         let mut moved = wide.to_vec();
         let mut elements = moved[number].reals().to_vec();
         elements[element] = value;
-        moved[number] = Array::real(&moved[number].shape().to_vec(), elements);
+        moved[number] = Array::real(moved[number].shape(), elements);
         eval(graph, &moved)[0].reals()[0]
     };
     let mut choices = Choices::new(1);

@@ -1,5 +1,7 @@
 //! The graph: what each operation means, and that every pass keeps it.
 
+#![allow(clippy::cloned_ref_to_slice_refs, clippy::type_complexity, reason = "cases read best as written")]
+
 mod axes;
 mod identities;
 mod operations;

@@ -23,7 +23,7 @@ impl Choices {
 
     /// A number from 0 to below `n`.
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        (u64::from(self.word()) * n as u64 >> 32) as usize
+        ((u64::from(self.word()) * n as u64) >> 32) as usize
     }
 
     /// True once in `n` times.
@@ -418,7 +418,7 @@ impl Generator {
             1 if !shape.is_empty() => {
                 let axis = self.choices.below(shape.len());
                 let divisor = self.choices.of(&[2, 3, 4, 11]);
-                if shape[axis] % divisor != 0 {
+                if !shape[axis].is_multiple_of(divisor) {
                     return None;
                 }
                 shape[axis] /= divisor;

@@ -19,7 +19,7 @@ fn check_runs(text: &str) {
         let model = &checked.hir.models[run.model];
         let sample = Programs { run, model, weighted: true }.sample().expect("all of it is supported");
         let mut graph: Graph = simplify::simplify(&batch::batch(&sample, SAMPLES));
-        graph.outputs = graph.outputs.into_iter().filter(|output| output.name == "objective").collect();
+        graph.outputs.retain(|output| output.name == "objective");
         let mut choices = Choices::new(11);
         let inputs: Vec<Array> = graph.inputs.iter().map(|input| value(input, &mut choices)).collect();
         check(&graph, &inputs, 10);

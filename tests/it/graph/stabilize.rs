@@ -406,7 +406,7 @@ fn formulas_of_rows() {
         let y = batch::inline_batched(&mut b, &region, &[x], &[true], 3)[0];
         b.output("y", y);
         let stable = batch::batch(&stabilize(&b.graph), 1);
-        let rows = [[1000.0, -1000.0, 0.5, -1.0, 3.0], [-88.0, 2.0, 99.5, 100.0, 3.0], [0.0, 0.1, -0.2, 0.3, -0.4]];
+        let rows = [[1000.0f32, -1000.0, 0.5, -1.0, 3.0], [-88.0, 2.0, 99.5, 100.0, 3.0], [0.0, 0.1, -0.2, 0.3, -0.4]];
         let x = Array::real(&[1, 3, 5], rows.concat());
         let found = eval(&stable, &[x]);
         let truth: Vec<f64> = rows.iter().flat_map(|row| (formula.truth)(&row.map(f64::from))).collect();
