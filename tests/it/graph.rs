@@ -27,7 +27,7 @@ pub(crate) fn bits(array: &Array) -> (TensorType, Vec<u32>) {
 #[test]
 fn simplify_keeps_the_bits() {
     let mut smaller = 0;
-    for seed in 0..600 {
+    for seed in 0..250 {
         let (graph, inputs) = random_graph(seed);
         let simple = simplify::simplify_differentiated(&graph);
         smaller += usize::from(simple.nodes.len() < graph.nodes.len());
@@ -41,5 +41,5 @@ fn simplify_keeps_the_bits() {
         let again = simplify::simplify_differentiated(&simple);
         assert!(again.nodes.len() <= simple.nodes.len(), "seed {seed}:\n{simple}\n{again}");
     }
-    assert!(smaller > 100);
+    assert!(smaller > 40);
 }

@@ -440,7 +440,7 @@ fn deep_chains_end() {
     let mut b = Builder::new("deep");
     let x = b.input("x", Role::Data, TensorType::f32([2, 2]));
     let (zero, mut y) = (b.f32(0.0), x);
-    for _ in 0..20_000 {
+    for _ in 0..5_000 {
         let test = b.binary(Binary::Gt, y, zero);
         let turned = b.transpose(y, &[1, 0]);
         y = b.select(test, y, turned);
