@@ -53,7 +53,7 @@ pub fn source_not_supported(span: Span, name: &str) -> Diagnostic {
         .help("`csv` and `idx` files can be read")
 }
 
-/// `unknown-part`: a part of a list of sources that is none.
+/// `split-part`: a source without its part in a list of sources.
 pub fn source_without_part(span: Span) -> Diagnostic {
     Diagnostic::error("split-part", "each source of a list is a part of the split")
         .at(span, "which part is this?")
