@@ -180,7 +180,14 @@ impl<'a> Walker<'a> {
                 return false;
             }
         }
-        let Some(extents) = known_shape(shape) else { return true };
+        let Some(extents) = known_shape(shape) else {
+            // With numbers an extent is unknown only where the arithmetic left 64 bits.
+            let lost = self.recording && shape.iter().any(|axis| axis.dim() == Some(&Dim::Unknown));
+            if lost {
+                self.report(problems::extent_too_large(span));
+            }
+            return !lost;
+        };
         let elements = extents.iter().fold(1u128, |product, &extent| product.saturating_mul(extent as u128));
         if elements > u128::from(self.options.most_elements) {
             self.report(problems::model_too_large(span, &Written(shape), elements, self.options.most_elements));

@@ -428,7 +428,16 @@ impl<'a> Walker<'a> {
             return Value::Unknown;
         }
         let suggestion = self.suggest(name, want);
-        self.report(name_problems::unknown_name(span, name, suggestion.as_deref(), &self.place_of_name(name, kind)));
+        let cases = match want {
+            Want::Words(words) => {
+                Some(format!("it is {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")))
+            }
+            Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Type(_) => None,
+        };
+        let place = cases.filter(|_| suggestion.is_none());
+        let place =
+            place.or_else(|| self.place_of_name(name, kind)).or_else(|| self.names_of_place(suggestion.is_some()));
+        self.report(name_problems::unknown_name(span, name, suggestion.as_deref(), &place));
         Value::Unknown
     }
 
@@ -443,6 +452,18 @@ impl<'a> Walker<'a> {
             _ => return None,
         };
         kind.map(|kind| format!("`{name}` is known in {place} only, this is a `{}`", kind.keyword()))
+    }
+
+    /// What a block of fields adds to the language, in words, where no name of it is near to what was meant.
+    fn names_of_place(&self, suggested: bool) -> Option<String> {
+        let hooks = self.hooks.as_ref().filter(|_| self.in_hooked_place() && !suggested)?;
+        let names = hooks.names();
+        match names.as_slice() {
+            [] => None,
+            [only] => Some(format!("there is `{only}`")),
+            names if names.len() > 10 => None,
+            names => Some(format!("there are {}", names.join(", "))),
+        }
     }
 
     /// Whether the body at hand is that of the place the hooks belong to, not of a declaration called there.

@@ -6,7 +6,7 @@ use super::hir::{self, Binding, Hir};
 use super::infer::{Status, Walker, Want};
 use super::names::DeclId;
 use super::types::{Config, Type, Value, compare_shapes};
-use crate::diagnostics::training as problems;
+use crate::diagnostics::{shapes as shape_problems, training as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, CallableKind, Output, Parameter};
 
@@ -63,6 +63,7 @@ impl<'a> Walker<'a> {
         if !asked.written.is_empty() {
             self.use_site = Some((asked.span, declaration.name.value.clone()));
         }
+        let problems_before = self.problems;
         self.open_body();
         for (parameter, value) in declared.config.iter().flatten().zip(asked.config.iter()) {
             self.bind(&parameter.name.value, value.clone(), parameter.name.span);
@@ -102,6 +103,9 @@ impl<'a> Walker<'a> {
                 }
                 None => complete = false,
             }
+        }
+        if !complete && self.problems == problems_before && !self.muted {
+            self.force_report(shape_problems::undetermined(asked.span, &declaration.name.value));
         }
         let body = self.close_body();
         let layers = std::mem::take(&mut self.layers);
@@ -148,7 +152,7 @@ impl<'a> Walker<'a> {
 
     /// The outputs of a model with the types its signature states.
     fn promised_outputs(&mut self, declared: &'a ast::Callable) -> Vec<(String, Option<Type>)> {
-        let muted = std::mem::replace(&mut self.muted, true);
+        let (muted, problems) = (std::mem::replace(&mut self.muted, true), self.problems);
         let outputs = match &declared.output {
             Some(Output::Named { outputs, .. }) => {
                 outputs.iter().map(|(name, ty)| (name.value.clone(), self.resolve_type(ty))).collect()
@@ -157,6 +161,7 @@ impl<'a> Walker<'a> {
             None => vec![("value".to_owned(), None)],
         };
         self.muted = muted;
+        self.problems = problems;
         outputs
     }
 

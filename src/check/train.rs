@@ -177,6 +177,11 @@ impl<'a> Trainer<'_, 'a, '_> {
             let matched = self.walker.match_fields(&instance, &asked);
             let run = self.run(&settings, &instance, fields.as_deref(), id);
             let sound = matched && self.walker.problems == before;
+            let complete = run.is_some() && instance.index.is_some() && data.flatten().is_some();
+            if !complete && !self.walker.diagnostics.has_errors() {
+                let name = self.walker.globals.get(id).name.value.clone();
+                self.walker.force_report(shape_problems::undetermined(span, &name));
+            }
             if let (true, Some(mut run), Some(index), Some(Some(data))) = (sound, run, instance.index, data) {
                 run.model = index;
                 run.data = data;

@@ -350,6 +350,18 @@ pub fn extent_not_positive(span: Span, shape: &impl Display, extent: &impl Displ
         .at(span, "this gives an empty axis")
 }
 
+/// `out-of-range`: an extent beyond 64 bits.
+pub fn extent_too_large(span: Span) -> Diagnostic {
+    Diagnostic::error("out-of-range", "the size of an axis goes beyond all numbers here").at(span, "too large to count")
+}
+
+/// `too-complex`: no shape could be worked out, and nothing else was found wrong.
+pub fn undetermined(span: Span, name: &str) -> Diagnostic {
+    Diagnostic::error("too-complex", format!("the shapes of `{name}` cannot be worked out"))
+        .at(span, "used here")
+        .help("give the dimensions it leaves open as numbers")
+}
+
 /// `model-too-large`: one tensor that no memory holds.
 pub fn model_too_large(span: Span, shape: &impl Display, elements: u128, limit: u64) -> Diagnostic {
     Diagnostic::error("model-too-large", format!("{shape} has {} elements, {}", grouped(elements), bytes(elements)))

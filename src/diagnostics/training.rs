@@ -151,7 +151,7 @@ pub fn input_without_field(
     .and(declared, format!("`{model}` takes it here"));
     match near {
         Some(near) => diagnostic.help(format!("inputs are matched to fields by name; did you mean `{near}`?")),
-        None => diagnostic.help(format!("inputs are matched to fields by name; there is {}", fields.join(", "))),
+        None => diagnostic.help(format!("inputs are matched to fields by name; there are {}", fields.join(", "))),
     }
 }
 
