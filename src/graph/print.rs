@@ -173,7 +173,7 @@ impl Text<'_> {
         if matches!(node.op, Op::Binary(_) | Op::Select) {
             for &operand in &node.operands {
                 let Some(other) = self.graph.nodes.get(operand.0 as usize) else { continue };
-                if other.ty.shape != node.ty.shape && !self.is_scalar(operand) {
+                if other.ty.shape != node.ty.shape && other.ty.rank() > 0 {
                     let separator = if comment.is_empty() { "" } else { ", " };
                     let _ = write!(comment, "{separator}suffix {:?}", other.ty.shape);
                 }
