@@ -26,17 +26,16 @@ impl Interner {
     ///
     /// The operands of operations that commute to the bit are put in order first; where both are NaN, which of the two payloads the
     /// result carries is not fixed by the language.
-    pub(super) fn push(&mut self, op: Op, mut operands: Vec<NodeId>, ty: TensorType) -> NodeId {
-        let shape_decides = matches!(op, Op::Binary(op) if commutes(op));
-        let mut key = operands.clone();
-        if shape_decides {
-            key.sort_unstable();
+    pub(super) fn push(&mut self, op: Op, operands: Vec<NodeId>, ty: TensorType) -> NodeId {
+        let mut sorted = operands.clone();
+        if matches!(op, Op::Binary(op) if commutes(op)) {
+            sorted.sort_unstable();
         }
-        let key = (op, key, ty);
+        let key = (op, sorted, ty);
         if let Some(&id) = self.table.get(&key) {
             return id;
         }
-        let id = self.builder.push(key.0.clone(), std::mem::take(&mut operands), key.2.clone());
+        let id = self.builder.push(key.0.clone(), operands, key.2.clone());
         self.table.insert(key, id);
         id
     }

@@ -4,15 +4,19 @@
 //! formula as written would. Formulas are recognised by their structure alone, however they came about:
 //!
 //! ```text
-//! 1 / (1 + exp(-x))        σ(x)            a / (1 + exp(-x))   a σ(x)
-//! exp(x) / (1 + exp(x))    σ(x)            1 - σ(x)            σ(-x)
-//! exp(a) / (exp(a) + exp(b))  σ(a - b)     log(exp(x))         x
-//! log(1 + exp(x))          softplus(x)     log(σ(x))           -softplus(-x)
-//! log(exp(a) + exp(b))     b + softplus(a - b)                 log(1 + x)   log1p(x)
-//! exp(x) / sum(exp(x))     exp(x - m) / sum(exp(x - m))        m = stop_gradient(max(x))
-//! log(softmax(x))          (x - m) - log(sum(exp(x - m)))
-//! log(sum(exp(x)))         m + log(sum(exp(x - m)))
+//! a / (1 + exp(-x))                        a σ(x)
+//! exp(x) / (1 + exp(x))                    σ(x)
+//! exp(a) / (exp(a) + exp(b))               σ(a - b)
 //! (exp(x) - exp(-x)) / (exp(x) + exp(-x))  tanh(x)
+//! exp(x) / sum(exp(x))                     exp(x - m) / sum(exp(x - m)) with m = stop_gradient(max(x))
+//! log(exp(x))                              x
+//! log(1 + x)                               log1p(x)
+//! log(1 + exp(x))                          softplus(x)
+//! log(exp(a) + exp(b))                     b + softplus(a - b)
+//! log(σ(x))                                -softplus(-x)
+//! log(1 - σ(x))                            -softplus(x)
+//! log(softmax(x))                          (x - m) - log(sum(exp(x - m)))
+//! log(sum(exp(x)))                         m + log(sum(exp(x - m)))
 //! ```
 //!
 //! The logarithm is looked for behind reshapes, slices and the like, behind choices and picking by category, and behind a positive
@@ -33,7 +37,6 @@ pub fn stabilize(graph: &Graph) -> Graph {
         let value = match &node.op {
             Op::Unary(Unary::Log) => stabilizer.log(operands[0]),
             Op::Binary(Binary::Div) => stabilizer.quotient(operands[0], operands[1]),
-            Op::Binary(Binary::Sub) => stabilizer.difference(operands[0], operands[1]),
             Op::Binary(Binary::Pow) => stabilizer.power(operands[0], operands[1]),
             _ => None,
         };
@@ -184,24 +187,18 @@ impl Stabilizer {
         Some(self.binary(Binary::Div, numerator, sum))
     }
 
-    fn difference(&mut self, a: NodeId, b: NodeId) -> Option<NodeId> {
-        if !self.interner.is_number(a, 1.0) {
+    /// `x` and what was done to it, last first, where the node is `1 - p` and `p` is the sigmoid of `x`, reshaped or the like.
+    fn rest_of_sigmoid(&self, id: NodeId) -> Option<(NodeId, Vec<NodeId>)> {
+        let (one, mut value) = self.interner.is_binary(id, Binary::Sub)?;
+        if !self.interner.is_number(one, 1.0) || self.interner.shape(value) != self.interner.shape(id) {
             return None;
         }
         let mut moves = Vec::new();
-        let mut value = b;
         while moves.len() < LONGEST_CHAIN && is_move(self.interner.op(value)) {
             moves.push(value);
             value = self.interner.operand(value, 0);
         }
-        let x = self.interner.is_unary(value, Unary::Sigmoid)?;
-        let minus = self.neg(x);
-        let mut value = self.unary(Unary::Sigmoid, minus);
-        for id in moves.into_iter().rev() {
-            let Node { op, ty, .. } = self.interner.builder.graph[id].clone();
-            value = self.interner.push(op, vec![value], ty);
-        }
-        Some(value)
+        Some((self.interner.is_unary(value, Unary::Sigmoid)?, moves))
     }
 
     fn power(&mut self, x: NodeId, exponent: NodeId) -> Option<NodeId> {
@@ -331,6 +328,7 @@ impl Stabilizer {
         let is_formula = match &node.op {
             Op::Unary(Unary::Exp | Unary::Sigmoid) => true,
             Op::Constant(Scalar::F32(x)) => *x > 0.0 && x.is_finite(),
+            Op::Binary(Binary::Sub) => self.rest_of_sigmoid(id).is_some(),
             Op::Binary(Binary::Add) => {
                 let one_and_exp = self.one_plus(id).and_then(|rest| self.exp_of(rest));
                 one_and_exp.is_some() || self.sum_of_two_exps(id).is_some()
@@ -397,6 +395,16 @@ impl Stabilizer {
                 let minus = self.neg(operands[0]);
                 let softplus = self.unary(Unary::Softplus, minus);
                 self.neg(softplus)
+            }
+            Op::Binary(Binary::Sub) => {
+                let (x, moves) = self.rest_of_sigmoid(id).expect("1 - sigmoid(x)");
+                let softplus = self.unary(Unary::Softplus, x);
+                let mut value = self.neg(softplus);
+                for id in moves.into_iter().rev() {
+                    let Node { op, ty, .. } = self.interner.builder.graph[id].clone();
+                    value = self.interner.push(op, vec![value], ty);
+                }
+                value
             }
             Op::Binary(Binary::Add) => {
                 if let Some((a, b)) = self.sum_of_two_exps(id) {
