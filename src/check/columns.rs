@@ -318,7 +318,7 @@ impl DataPlace {
             let words: Rc<[Rc<str>]> = FILLS.iter().map(|word| Rc::from(*word)).collect();
             let value = match &walker.ast()[expr].kind {
                 ExprKind::Name(name) if !FILLS.contains(&name.as_str()) && !walker.is_global(name) => {
-                    let near = closest(name, FILLS.into_iter());
+                    let near = closest(name, FILLS);
                     walker.report(crate::diagnostics::names::unknown_name(span, name, near, &None));
                     return None;
                 }
