@@ -29,13 +29,13 @@ pub struct InFile<'a> {
 }
 
 impl InFile<'_> {
-    /// The problem with its first label on the value, where the file has lines, and one on the use of the column.
-    fn report(&self, code: &'static str, what: String, value: &str, used: Span, why: String) -> Diagnostic {
-        let message = format!("{what} ({}{})", self.place, more(self.count));
-        let diagnostic = Diagnostic::error(code, message);
+    /// The problem with its place, its first label on the value where the file has lines, and one on the use of the column.
+    fn locate(&self, problem: Diagnostic, value: &str, used: Span, why: String) -> Diagnostic {
+        let message = format!("{} ({}{})", problem.message, self.place, more(self.count));
+        let problem = Diagnostic { message, ..problem };
         match self.excerpt {
-            Some(span) => diagnostic.at(span, value).and(used, why),
-            None => diagnostic.at(used, why),
+            Some(span) => problem.at(span, value).and(used, why),
+            None => problem.at(used, why),
         }
     }
 }
@@ -130,9 +130,9 @@ pub fn file_is_binary(path: &Spanned<String>, name: &str, kind: Binary) -> Diagn
     Diagnostic::error("file-binary", format!("`{name}` {what}")).at(path.span, "read as text here").help(help)
 }
 
-/// `file-not-utf8`: a text file in another encoding.
+/// `file-encoding`: a text file in another encoding.
 pub fn file_not_utf8(path: &Spanned<String>, name: &str, line: usize) -> Diagnostic {
-    Diagnostic::error("file-not-utf8", format!("`{name}` is not UTF-8: line {line} holds other bytes"))
+    Diagnostic::error("file-encoding", format!("`{name}` is not UTF-8: line {line} holds other bytes"))
         .at(path.span, "read as UTF-8 here")
         .help("if it is Latin-1, `iconv -f LATIN1 -t UTF-8 FILE` rewrites it")
 }
@@ -182,7 +182,7 @@ pub fn ragged_row(value: InFile<'_>, path: Span, values: usize, width: usize, jo
             "a value that holds the separator stands in double quotes; another separator is given as `separator = \";\"`",
         )
     };
-    value.report("ragged-row", what, label, path, String::from("in this file")).help(help)
+    value.locate(Diagnostic::error("ragged-row", what), label, path, String::from("in this file")).help(help)
 }
 
 /// `missing-data`: a gap in a column whose use says nothing of gaps.
@@ -192,8 +192,7 @@ pub fn missing_value(value: InFile<'_>, text: &str, used: Span) -> Diagnostic {
     } else {
         format!("`{text}` stands for a missing value")
     };
-    value
-        .report("missing-data", String::from("a value is missing"), &label, used, String::from("every row needs a value here"))
+    value.locate(Diagnostic::error("missing-data", "a value is missing"), &label, used, String::from("every row needs a value here"))
         .help("say what becomes of gaps: `column(…, fill = mean)`, `median`, `most_frequent`, a value, or `drop` to leave the row out")
 }
 
@@ -213,7 +212,12 @@ pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool)
     };
     let what = if too_large { format!("`{text}` is too large") } else { format!("`{text}` is not a number") };
     value
-        .report("text-for-number", what, "a number belongs here", used, String::from("read as a number here"))
+        .locate(
+            Diagnostic::error("text-for-number", what),
+            "a number belongs here",
+            used,
+            String::from("read as a number here"),
+        )
         .help(help)
 }
 
@@ -246,7 +250,7 @@ pub fn label_out_of_range(
         }
     };
     let what = format!("the label `{text}` is outside its classes");
-    value.report("label-out-of-range", what, "none of the classes", used, why).help(help)
+    value.locate(Diagnostic::error("label-out-of-range", what), "none of the classes", used, why).help(help)
 }
 
 /// `too-many-classes`: more different texts than classes.
@@ -258,9 +262,8 @@ pub fn too_many_classes(value: InFile<'_>, text: &str, used: Span, classes: usiz
         found.len()
     );
     let once = InFile { count: 1, ..value };
-    once.report(
-        "too-many-classes",
-        what,
+    once.locate(
+        Diagnostic::error("too-many-classes", what),
         &format!("`{text}` is one too many"),
         used,
         format!("{classes} were asked for"),

@@ -176,15 +176,15 @@ fn on_csv(file: &str) -> String {
 #[test]
 fn bad_data_is_refused_with_its_place() {
     refused(&[], &on_csv("absent.csv"), "file-not-found");
-    refused(&[("d.csv", b"")], &on_csv("d.csv"), "empty-file");
-    refused(&[("d.csv", b"\x00\x01\x02PNG\xff\xfe")], &on_csv("d.csv"), "not-text");
-    refused(&[], &on_csv("."), "is-a-directory");
+    refused(&[("d.csv", b"")], &on_csv("d.csv"), "file-empty");
+    refused(&[("d.csv", b"\x00\x01\x02PNG\xff\xfe")], &on_csv("d.csv"), "file-binary");
+    refused(&[], &on_csv("."), "file-is-directory");
     refused(&[("d.csv", b"x,b\n1,0\n")], &on_csv("d.csv"), "unknown-name");
     let label = refused(&[("d.csv", b"a,b\n1,0\n2,1\n3,7\n")], &on_csv("d.csv"), "label-out-of-range");
     assert!(label.contains("d.csv:4") && label.contains("3,7"), "{label}");
-    let number = refused(&[("d.csv", b"a,b\n1,0\ntwo,1\n")], &on_csv("d.csv"), "not-a-number");
+    let number = refused(&[("d.csv", b"a,b\n1,0\ntwo,1\n")], &on_csv("d.csv"), "text-for-number");
     assert!(number.contains("d.csv:3") && number.contains("two,1"), "{number}");
-    refused(&[("d.csv", b"a,b\n1,0\n,1\n")], &on_csv("d.csv"), "missing-value");
+    refused(&[("d.csv", b"a,b\n1,0\n,1\n")], &on_csv("d.csv"), "missing-data");
     refused(&[("d.csv", b"a,b\n1,0\n1\n")], &on_csv("d.csv"), "ragged-row");
 }
 

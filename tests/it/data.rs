@@ -251,7 +251,7 @@ fn problems_of_files() {
     assert_eq!(code("blank.csv"), "file-empty");
     assert_eq!(code("binary.csv"), "file-binary");
     assert_eq!(code("packed.csv"), "file-binary");
-    assert_eq!(code("latin.csv"), "file-not-utf8");
+    assert_eq!(code("latin.csv"), "file-encoding");
     assert_eq!(code("folder"), "file-is-directory");
     let problems = declared("irs.csv").load_in(directory.path()).expect_err("not there");
     assert!(problems[0].labels[0].message.contains("`iris.csv`"), "{problems:?}");
