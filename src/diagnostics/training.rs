@@ -36,6 +36,13 @@ pub fn weights_mismatch(path: impl Display, tensor: &str, reason: impl Display) 
         .help("use the `model.nn` that lies beside the weights")
 }
 
+/// `other-run`: a directory to go on from that is of another run.
+pub fn other_run(directory: impl Display, run: &str) -> Diagnostic {
+    Diagnostic::error("other-run", format!("{directory} is not from this run of `{run}`")).help(
+        "the run's name, seed and data must be those of the run that is resumed; `--only NAME` picks one of several",
+    )
+}
+
 fn memory(bytes: u128) -> String {
     const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = bytes as f64;

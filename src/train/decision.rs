@@ -4,17 +4,16 @@
 //! range of the data.
 
 use super::event::DecisionMap;
-use super::step::Session;
+use super::step::{Refusal, Session};
 use crate::check::hir::{Binding, Element};
 use crate::data::{Dataset, Storage};
-use crate::graph::elaborate::Unsupported;
 use crate::jit::Buffer;
 
 /// Columns and rows of the grid.
 const GRID: (usize, usize) = (60, 24);
 
 /// The picture, where the model is of that kind.
-pub(super) fn map(session: &mut Session, dataset: &Dataset) -> Result<Option<DecisionMap>, Unsupported> {
+pub(super) fn map(session: &mut Session, dataset: &Dataset) -> Result<Option<DecisionMap>, Refusal> {
     let (model, run) = (session.programs.model, session.programs.run);
     let ([input], [(_, output)]) = (&model.body.inputs[..], &model.body.outputs[..]) else { return Ok(None) };
     let output = &model.body[*output].ty;

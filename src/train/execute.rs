@@ -44,18 +44,33 @@ enum Kind {
 impl Executable {
     /// Compiles the graph for the engine.
     pub fn new(graph: Graph, engine: &Engine) -> Executable {
+        match Executable::within(graph, engine, u128::MAX) {
+            Ok(executable) => executable,
+            Err(needed) => unreachable!("{needed} bytes are within any bound"),
+        }
+    }
+
+    /// The same where its memory fits into so many bytes; else how many it needs, before any is taken.
+    pub fn within(graph: Graph, engine: &Engine, available: u128) -> Result<Executable, u128> {
         let inputs = graph.inputs.iter().map(|input| input.ty.clone());
         let fresh = graph.outputs.iter().filter(|output| output.updates.is_none());
-        let externals = inputs.chain(fresh.map(|output| graph[output.node].ty.clone())).collect();
+        let externals: Vec<TensorType> = inputs.chain(fresh.map(|output| graph[output.node].ty.clone())).collect();
+        let mut needed = externals.iter().map(bytes).fold(0, u128::saturating_add);
         let kind = match engine {
-            Engine::Interp => Kind::Interp(graph),
+            Engine::Interp if needed <= available => Kind::Interp(graph),
+            Engine::Interp => return Err(needed),
             Engine::Jit(target, pool) => {
-                let program = jit::compile(&module(&graph), target);
+                let module = module(&graph);
+                needed = needed.saturating_add(4 * (module.arena + module.scratch * pool.threads()) as u128);
+                if needed > available {
+                    return Err(needed);
+                }
+                let program = jit::compile(&module, target);
                 let workspace = program.workspace(pool);
                 Kind::Jit(program, workspace)
             }
         };
-        Executable { externals, kind }
+        Ok(Executable { externals, kind })
     }
 
     /// Zeroed buffers for the externals of that range.

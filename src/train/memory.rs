@@ -2,6 +2,7 @@
 
 use super::execute::bytes;
 use super::program::Programs;
+use crate::check::hir::Run;
 use crate::data::memory;
 use crate::diagnostics::{Diagnostic, training as problem};
 use crate::graph::TensorType;
@@ -25,7 +26,12 @@ pub(super) fn require(programs: &Programs) -> Result<(), Diagnostic> {
         .saturating_add(largest.saturating_mul(programs.run.batch as u128));
     let Some(available) = memory::available() else { return Ok(()) };
     if needed > available {
-        return Err(problem::model_too_large(&programs.run.name, programs.model.span, needed, available));
+        return Err(too_large(programs.run, needed));
     }
     Ok(())
+}
+
+/// The diagnostic of a run that needs so many bytes.
+pub(super) fn too_large(run: &Run, needed: u128) -> Diagnostic {
+    problem::model_too_large(&run.name, run.span, needed, memory::available().unwrap_or(needed))
 }

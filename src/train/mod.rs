@@ -23,7 +23,6 @@ mod saved;
 use crate::check::hir::{Hir, Run};
 use crate::data::{self, Dataset};
 use crate::diagnostics::{Diagnostic, training as problem};
-use crate::graph::elaborate::Unsupported;
 use crate::jit::Buffer;
 use event::{End, EpochEnd, Event, Progress, Start, Status};
 use execute::Engine;
@@ -33,7 +32,7 @@ use schedule::{Moment, Rate};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use step::{Done, Session};
+use step::{Done, Refusal, Session};
 
 /// How a run is carried out.
 pub struct Options<'a> {
@@ -72,7 +71,7 @@ pub fn run(
 ) -> Result<End, Diagnostic> {
     let programs = Programs { run, model: &hir.models[run.model], weighted: dataset.weights.is_some() };
     memory::require(&programs)?;
-    let mut training = Training::new(programs, dataset, options).map_err(unsupported)?;
+    let mut training = Training::new(programs, dataset, options).map_err(refused(run))?;
     training.resume()?;
     training.open()?;
     on_event(Event::Start(training.started()));
@@ -82,8 +81,12 @@ pub fn run(
     Ok(end)
 }
 
-fn unsupported(found: Unsupported) -> Diagnostic {
-    problem::not_supported(found.what, found.span)
+/// What is told of a run that cannot be carried out.
+fn refused(run: &Run) -> impl Fn(Refusal) -> Diagnostic {
+    |refusal| match refusal {
+        Refusal::Unsupported(found) => problem::not_supported(found.what, found.span),
+        Refusal::TooLarge(needed) => memory::too_large(run, needed),
+    }
 }
 
 struct Training<'a> {
@@ -135,11 +138,7 @@ impl Pass {
 }
 
 impl<'a> Training<'a> {
-    fn new(
-        programs: Programs<'a>,
-        dataset: &'a Dataset,
-        options: &'a Options<'a>,
-    ) -> Result<Training<'a>, Unsupported> {
+    fn new(programs: Programs<'a>, dataset: &'a Dataset, options: &'a Options<'a>) -> Result<Training<'a>, Refusal> {
         let fields = programs.fields();
         let columns =
             fields.iter().map(|field| dataset.field(&field.name).expect("the checker knows the data's fields"));
@@ -195,12 +194,12 @@ impl<'a> Training<'a> {
                 return Ok(Status::Interrupted);
             }
             let begun = Instant::now();
-            let whole = self.pass(on_event).map_err(unsupported)?;
+            let whole = self.pass(on_event).map_err(refused(run))?;
             if !self.pass.mean_loss().is_finite() && self.pass.samples > 0 {
                 self.end_epoch(None, Vec::new(), begun, on_event);
                 return Ok(Status::Diverged);
             }
-            let validated = if whole { self.validate().map_err(unsupported)? } else { None };
+            let validated = if whole { self.validate().map_err(refused(run))? } else { None };
             let Some((val_loss, metrics)) = validated else {
                 self.seconds += begun.elapsed().as_secs_f64();
                 return Ok(Status::Interrupted);
@@ -236,7 +235,7 @@ impl<'a> Training<'a> {
     }
 
     /// Goes over the training rows in the order of the epoch; gives whether all are done.
-    fn pass(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<bool, Unsupported> {
+    fn pass(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<bool, Refusal> {
         let run = self.programs.run;
         let epoch = self.history.len() + 1;
         let mut rows = self.dataset.split.train.clone();
@@ -283,7 +282,7 @@ impl<'a> Training<'a> {
 
     /// Loss and metrics on the validation split; without one, metrics on the training split. `None` if interrupted.
     #[allow(clippy::type_complexity, reason = "an optional loss and named metrics")]
-    fn validate(&mut self) -> Result<Option<(Option<f64>, Vec<(String, f64)>)>, Unsupported> {
+    fn validate(&mut self) -> Result<Option<(Option<f64>, Vec<(String, f64)>)>, Refusal> {
         let split = &self.dataset.split;
         let result = if !split.val.is_empty() {
             let (loss, metrics) = self.measure(&split.val)?;
@@ -296,7 +295,7 @@ impl<'a> Training<'a> {
         Ok((!self.interrupted()).then_some(result))
     }
 
-    fn measure(&mut self, rows: &[u32]) -> Result<(f64, Vec<(String, f64)>), Unsupported> {
+    fn measure(&mut self, rows: &[u32]) -> Result<(f64, Vec<(String, f64)>), Refusal> {
         let interrupted = self.options.interrupted;
         let batch = self.programs.run.batch.max(EVALUATION_BATCH);
         let sums = self.session.evaluate(rows, batch, &|| interrupted.load(Ordering::Relaxed))?;
@@ -374,12 +373,12 @@ impl<'a> Training<'a> {
         let test = &self.dataset.split.test;
         let measured = matches!(status, Status::Finished | Status::StoppedEarly) && !test.is_empty();
         if measured {
-            let (loss, values) = self.measure(test).map_err(unsupported)?;
+            let (loss, values) = self.measure(test).map_err(refused(run))?;
             if !self.interrupted() {
                 (test_loss, metrics) = (Some(loss), values);
             }
         }
-        let decision = decision::map(&mut self.session, self.dataset).map_err(unsupported)?;
+        let decision = decision::map(&mut self.session, self.dataset).map_err(refused(run))?;
         self.save()?;
         Ok(End {
             run: run.name.clone(),

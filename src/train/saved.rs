@@ -90,10 +90,14 @@ impl Training<'_> {
         let read = |prefix: &str, path: &str, shape: &[usize]| -> Result<Buffer, Diagnostic> {
             Ok(Buffer::from_f32(&found.tensor(&file, &format!("{prefix}{path}"), shape)?.values))
         };
+        let run = self.programs.run;
+        let place = &found.metadata;
+        if place["run"].as_str() != Some(&run.name) || place["seed"].as_u64() != Some(run.seed) {
+            return Err(problem::other_run(directory.display(), &run.name));
+        }
         let kept = &self.session.kept;
         let model = self.session.model_tensors();
         let tensors = kept.iter().map(|tensor| read("", &tensor.path, &tensor.shape)).collect::<Result<Vec<_>, _>>()?;
-        let place = &found.metadata;
         let best = &place["best"];
         if let Some(epoch) = best["epoch"].as_u64() {
             let tensors = kept[..model].iter().map(|tensor| read(BEST, &tensor.path, &tensor.shape));
@@ -119,11 +123,11 @@ impl Training<'_> {
             lr: f32::from_bits(pass["lr"].as_u64().unwrap_or(0) as u32),
             seconds: pass["seconds"].as_f64().unwrap_or(0.0),
         };
+        if self.pass.samples > self.dataset.split.train.len() {
+            return Err(problem::other_run(directory.display(), &run.name));
+        }
         let epochs = place["history"].as_array().map_or(&[][..], Vec::as_slice);
         self.history = epochs.iter().map(|epoch| epoch_from_json(&self.programs.run.name, epoch)).collect();
-        if place["seed"].as_u64() != Some(self.programs.run.seed) {
-            return Err(problem::weights_mismatch(file.display(), "seed", "is another one there"));
-        }
         Ok(())
     }
 

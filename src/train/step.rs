@@ -8,8 +8,9 @@ use super::execute::{Engine, Executable, number, once, seed, whole};
 use super::program::{Kept, Programs, Start, prediction};
 use crate::data::Column;
 use crate::data::batch::{gather_f32, gather_i32};
-use crate::graph::DType;
+use crate::data::memory;
 use crate::graph::elaborate::Unsupported;
+use crate::graph::{DType, Graph};
 use crate::jit::Buffer;
 
 /// A run in the course of training.
@@ -30,6 +31,21 @@ pub struct Session<'a> {
     model: usize,
     training: Vec<Variant>,
     evaluation: Vec<Variant>,
+}
+
+/// Why a program is not made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// Something in it has no code yet.
+    Unsupported(Unsupported),
+    /// It needs that many bytes, more than there are.
+    TooLarge(u128),
+}
+
+impl From<Unsupported> for Refusal {
+    fn from(found: Unsupported) -> Refusal {
+        Refusal::Unsupported(found)
+    }
 }
 
 /// A program for batches of one size, with the buffers that are its own.
@@ -69,7 +85,7 @@ impl<'a> Session<'a> {
         engine: Engine,
         columns: Vec<&'a Column>,
         weights: Option<&'a [f32]>,
-    ) -> Result<Session<'a>, Unsupported> {
+    ) -> Result<Session<'a>, Refusal> {
         let (params, states) = (programs.params(), programs.states());
         let model = params.len() + states.len();
         let kept: Vec<Kept> = params.into_iter().chain(states).chain(programs.optimizer_states()).collect();
@@ -80,7 +96,7 @@ impl<'a> Session<'a> {
     }
 
     /// Compiles what training on so many rows needs.
-    pub fn prepare(&mut self, rows: usize, batch: usize) -> Result<(), Unsupported> {
+    pub fn prepare(&mut self, rows: usize, batch: usize) -> Result<(), Refusal> {
         let batch = batch.min(rows).max(1);
         self.training_variant(batch)?;
         Ok(())
@@ -94,7 +110,7 @@ impl<'a> Session<'a> {
         batch: usize,
         rate: &mut dyn FnMut(u64) -> f32,
         done: &mut dyn FnMut(Done) -> bool,
-    ) -> Result<(), Unsupported> {
+    ) -> Result<(), Refusal> {
         let (full, rest) = rows.split_at(rows.len() / batch * batch);
         for (size, rows) in [(batch, full), (rest.len(), rest)] {
             if rows.is_empty() {
@@ -145,12 +161,7 @@ impl<'a> Session<'a> {
     }
 
     /// Loss and metrics' averages over rows, as the model is now.
-    pub fn evaluate(
-        &mut self,
-        rows: &[u32],
-        batch: usize,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Sums, Unsupported> {
+    pub fn evaluate(&mut self, rows: &[u32], batch: usize, interrupted: &dyn Fn() -> bool) -> Result<Sums, Refusal> {
         let mut sums = Sums::default();
         let batch = batch.min(rows.len()).max(1);
         for rows in rows.chunks(batch) {
@@ -180,7 +191,7 @@ impl<'a> Session<'a> {
     }
 
     /// The model's outputs for samples given as one buffer per input of the model, `count` rows each.
-    pub fn predict(&mut self, inputs: Vec<Buffer>, count: usize) -> Result<Vec<Buffer>, Unsupported> {
+    pub fn predict(&mut self, inputs: Vec<Buffer>, count: usize) -> Result<Vec<Buffer>, Refusal> {
         let graph = prediction(self.programs.model, count)?;
         let tensors = self.tensors[..self.model].iter().cloned();
         let inputs = inputs.into_iter().chain(tensors).chain([whole(0), self.seed.clone()]).collect();
@@ -192,24 +203,29 @@ impl<'a> Session<'a> {
         self.model
     }
 
-    fn training_variant(&mut self, size: usize) -> Result<usize, Unsupported> {
+    fn training_variant(&mut self, size: usize) -> Result<usize, Refusal> {
         if let Some(found) = self.training.iter().position(|variant| variant.size == size) {
             return Ok(found);
         }
-        let executable = Executable::new(self.programs.training(size)?, &self.engine);
+        let executable = self.executable(self.programs.training(size)?)?;
         let settings = self.tensors.len() + 3;
         self.training.push(self.variant(size, executable, settings));
         Ok(self.training.len() - 1)
     }
 
-    fn evaluation_variant(&mut self, size: usize) -> Result<usize, Unsupported> {
+    fn evaluation_variant(&mut self, size: usize) -> Result<usize, Refusal> {
         if let Some(found) = self.evaluation.iter().position(|variant| variant.size == size) {
             return Ok(found);
         }
-        let executable = Executable::new(self.programs.evaluation(size)?, &self.engine);
+        let executable = self.executable(self.programs.evaluation(size)?)?;
         let settings = self.model + 2;
         self.evaluation.push(self.variant(size, executable, settings));
         Ok(self.evaluation.len() - 1)
+    }
+
+    fn executable(&self, graph: Graph) -> Result<Executable, Refusal> {
+        let available = memory::available().unwrap_or(u128::MAX);
+        Executable::within(graph, &self.engine, available).map_err(Refusal::TooLarge)
     }
 
     /// Gives a program the buffers before and behind those that all programs share.
@@ -237,7 +253,7 @@ fn gather(columns: &[&Column], weights: Option<&[f32]>, rows: &[u32], buffers: &
 const INTERPRETED_START: usize = 2_000;
 
 /// All tensors at their start.
-fn start(programs: &Programs, engine: &Engine, seed: &Buffer, count: usize) -> Result<Vec<Buffer>, Unsupported> {
+fn start(programs: &Programs, engine: &Engine, seed: &Buffer, count: usize) -> Result<Vec<Buffer>, Refusal> {
     let mut tensors: Vec<Option<Buffer>> = vec![None; count];
     for part in [Start::Compiled, Start::Interpreted] {
         let (graph, places) = programs.start(part)?;

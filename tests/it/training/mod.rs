@@ -8,6 +8,7 @@ mod texts;
 use bodies::*;
 use nnc::check::hir::{Binding, EarlyStop, Elementwise, Hir, HirOp, Optimizer, Run};
 use nnc::data::Dataset;
+use nnc::diagnostics::Diagnostic;
 use nnc::graph::Graph;
 use nnc::jit::{Buffer, Pool, Target};
 use nnc::train::event::{End, Event, Status};
@@ -23,13 +24,13 @@ fn machine(threads: usize) -> Engine {
     Engine::Jit(Target::default(), Pool::new(threads))
 }
 
-fn train_with(
+fn try_train(
     hir: &Hir,
     dataset: &Dataset,
     out: Option<&Path>,
     resume: Option<&Path>,
     on_event: &mut dyn FnMut(Event, &AtomicBool),
-) -> End {
+) -> Result<End, Diagnostic> {
     let interrupted = AtomicBool::new(false);
     let options = Options {
         engine: Engine::Interp,
@@ -40,7 +41,17 @@ fn train_with(
         begun: Instant::now(),
         resume,
     };
-    nnc::train::run(hir, &hir.runs[0], dataset, &options, &mut |event| on_event(event, &interrupted)).unwrap()
+    nnc::train::run(hir, &hir.runs[0], dataset, &options, &mut |event| on_event(event, &interrupted))
+}
+
+fn train_with(
+    hir: &Hir,
+    dataset: &Dataset,
+    out: Option<&Path>,
+    resume: Option<&Path>,
+    on_event: &mut dyn FnMut(Event, &AtomicBool),
+) -> End {
+    try_train(hir, dataset, out, resume, on_event).unwrap()
 }
 
 fn train(hir: &Hir, dataset: &Dataset) -> End {
@@ -275,6 +286,30 @@ fn a_resumed_run_ends_with_the_same_bits() {
     assert_eq!(bytes(&whole), bytes(&second));
 }
 
+#[test]
+fn a_directory_that_cannot_be_made_or_used_is_told_of() {
+    let (mut hir, data) = regression(sgd(0.05));
+    hir.runs[0].epochs = 1;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "text").unwrap();
+    let code = |hir: &Hir, out: &Path, resume: Option<&Path>| {
+        try_train(hir, &data, Some(out), resume, &mut |_, _| {}).unwrap_err().code
+    };
+    assert_eq!(code(&hir, &file, None), "output-unwritable");
+    assert_eq!(code(&hir, folder.path(), Some(&folder.path().join("M-7"))), "weights-unreadable");
+    let end = train_with(&hir, &data, Some(folder.path()), None, &mut |_, _| {});
+    let directory = end.out.unwrap();
+    std::fs::write(directory.join("checkpoint/state.safetensors"), [0; 30]).unwrap();
+    assert_eq!(code(&hir, folder.path(), Some(&directory)), "weights-unreadable");
+    let directory = train_with(&hir, &data, Some(folder.path()), None, &mut |_, _| {}).out.unwrap();
+    hir.runs[0].seed += 1;
+    assert_eq!(code(&hir, folder.path(), Some(&directory)), "other-run");
+    hir.runs[0].seed -= 1;
+    hir.runs[0].optimizer = adam(0.1);
+    assert_eq!(code(&hir, folder.path(), Some(&directory)), "weights-mismatch");
+}
+
 /// What a graph gives for these inputs, by the interpreter.
 fn outputs(graph: Graph, mut inputs: Vec<Buffer>) -> (Vec<Buffer>, Vec<Buffer>) {
     let mut executable = Executable::new(graph, &Engine::Interp);
@@ -409,17 +444,7 @@ fn a_model_of_10_to_the_15_parameters_is_refused() {
     let mut hir = one_weight(sgd(0.1));
     hir.models[0].body.params[0].shape = vec![1_000_000_000, 1_000_000];
     let data = dataset(vec![column("x", &[], vec![1.0]), column("y", &[], vec![1.0])], 1, 1, 0);
-    let interrupted = AtomicBool::new(false);
-    let options = Options {
-        engine: Engine::Interp,
-        isa: "interp",
-        out: None,
-        source: "",
-        interrupted: &interrupted,
-        begun: Instant::now(),
-        resume: None,
-    };
-    let problem = nnc::train::run(&hir, &hir.runs[0], &data, &options, &mut |_| {}).unwrap_err();
+    let problem = try_train(&hir, &data, None, None, &mut |_, _| {}).unwrap_err();
     assert_eq!(problem.code, "model-too-large");
 }
 
