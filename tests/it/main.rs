@@ -10,6 +10,7 @@ mod grad;
 mod graph;
 mod jit;
 mod lower;
+mod networks;
 mod numerics;
 mod random_graphs;
 mod syntax;
