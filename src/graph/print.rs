@@ -21,6 +21,11 @@ pub fn print(graph: &Graph, sources: Option<&Sources>) -> String {
     Text { graph, sources, marked: None }.to_string()
 }
 
+/// What a node computes, as the right side of its line.
+pub fn print_node(graph: &Graph, id: NodeId) -> String {
+    Text { graph, sources: None, marked: None }.body(id)
+}
+
 /// The same with one line marked, for a failure of `verify`.
 pub(super) fn print_marked(graph: &Graph, marked: NodeId) -> String {
     Text { graph, sources: None, marked: Some(marked) }.to_string()

@@ -301,15 +301,20 @@ impl<'a> Emitter<'a> {
     /// The place of a stored node's element at an index.
     pub(super) fn place(&self, node: NodeId, index: &[Affine]) -> Place {
         let buffer = self.plan.stored[node.0 as usize].unwrap_or_else(|| panic!("%{} is wanted in memory", node.0));
-        let mut strides = row_major(&self.graph[node].ty.shape);
-        if let Storage::Scratch(_) = self.plan.buffers[buffer].storage {
-            // One row at a time: the axes of the row alone count.
-            let len = self.plan.buffers[buffer].len as i64;
-            for stride in strides.iter_mut().filter(|stride| **stride >= len) {
+        let buffer = BufferId(buffer as u32);
+        let strides = self.stored_strides(buffer, row_major(&self.graph[node].ty.shape));
+        Place { buffer, index: linear(index, &strides) }
+    }
+
+    /// Strides in a buffer: in scratch memory lies one row at a time, only its own axes count.
+    pub(super) fn stored_strides(&self, buffer: BufferId, mut strides: Vec<i64>) -> Vec<i64> {
+        let buffer = &self.plan.buffers[buffer.0 as usize];
+        if let Storage::Scratch(_) = buffer.storage {
+            for stride in strides.iter_mut().filter(|stride| **stride >= buffer.len as i64) {
                 *stride = 0;
             }
         }
-        Place { buffer: BufferId(buffer as u32), index: linear(index, &strides) }
+        strides
     }
 
     /// Lets later code find a row's value.

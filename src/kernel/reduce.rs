@@ -329,14 +329,12 @@ impl Emitter<'_> {
     }
 
     /// Where an element of a view of a stored node lies.
-    pub(super) fn view_place(&self, node: NodeId, index: &[Affine]) -> Place {
-        if !self.plan.inline[node.0 as usize] {
-            return self.place(node, index);
-        }
+    fn view_place(&self, node: NodeId, index: &[Affine]) -> Place {
         let view = strided(self.graph, node, &self.plan.inline).expect("a view of a stored node");
         let rank = self.graph[view.base].ty.rank();
         let base = self.place(view.base, &vec![Affine::default(); rank]);
-        let index = linear(index, &view.strides).plus(&Affine::constant(view.offset));
+        let strides = self.stored_strides(base.buffer, view.strides);
+        let index = linear(index, &strides).plus(&Affine::constant(view.offset));
         Place { index: base.index.plus(&index), ..base }
     }
 }

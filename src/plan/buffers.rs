@@ -35,7 +35,8 @@ pub(super) fn place(graph: &Graph, fusion: Fusion) -> Plan {
     placer.lifetimes(&positions, externals);
     let Placer { stored, mut buffers, groups, homes, inline, .. } = placer;
 
-    let mut sorted: Vec<(usize, Group)> = positions.iter().copied().zip(groups).collect();
+    let mut sorted: Vec<(usize, Group)> =
+        positions.iter().copied().zip(groups).filter(|(position, _)| *position != usize::MAX).collect();
     sorted.sort_by_key(|(position, _)| *position);
     let groups = sorted.into_iter().map(|(_, group)| group).collect();
     let moved = |home: Home| Home { group: positions[home.group], ..home };
@@ -262,8 +263,14 @@ impl Placer<'_> {
             }
         }
         let key = |group: usize| (!self.sinks.contains(&group), self.order.rank(group), group);
+        // Groups that were merged into others are left out.
+        let is_live = |group: &usize| {
+            let Group { kind, contexts, .. } = &self.groups[*group];
+            matches!(kind, GroupKind::Copy { .. }) || contexts.iter().any(|context| !context.nodes.is_empty())
+        };
+        let live: Vec<usize> = (0..self.groups.len()).filter(is_live).collect();
         let mut ready: BTreeSet<(bool, i64, usize)> =
-            (0..self.groups.len()).filter(|&group| waiting[group] == 0).map(key).collect();
+            live.iter().copied().filter(|&group| waiting[group] == 0).map(key).collect();
         let mut positions = vec![usize::MAX; self.groups.len()];
         let mut position = 0;
         while let Some((_, _, group)) = ready.pop_first() {
@@ -276,7 +283,7 @@ impl Placer<'_> {
                 }
             }
         }
-        assert_eq!(position, self.groups.len(), "the groups of {} form a cycle", self.graph.name);
+        assert_eq!(position, live.len(), "the groups of {} form a cycle", self.graph.name);
         positions
     }
 

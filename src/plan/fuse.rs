@@ -12,12 +12,12 @@
 //! %8 = %6 / %7                    map  e / s            stage 2
 //! ```
 
+use super::classify::{classify, is_cheap, is_interleaved};
 use super::order::Order;
-use super::views::{AxisMap, canonical, context_index, contract_axes, operand_index, row_major, strided};
+use super::stages::fold_operand_index;
+use super::views::{AxisMap, canonical, context_index, contract_axes, operand_index};
 use super::{Context, ContextKind, Group, GroupKind, Home, PlanOptions};
-use crate::graph::{Graph, NodeId, Op, Role, Unary};
-use crate::numerics::sums::contracts_interleaved;
-use std::collections::BTreeSet;
+use crate::graph::{Graph, NodeId, Op};
 
 /// Products of at most so many multiplications are computed by plain loops.
 const DIRECT_WORK: u64 = 16 * 1024;
@@ -25,14 +25,11 @@ const DIRECT_WORK: u64 = 16 * 1024;
 /// Full reductions share a kernel with what follows them only up to that many elements: such a kernel has one row.
 const SINGLE_ROW: usize = 16 * 1024;
 
+/// So many groups of users are tried.
+const CANDIDATES: usize = 8;
+
 /// More nodes than this do not meet in one group.
 const GROUP_NODES: usize = 256;
-
-/// Index maps behind one another that are followed without storing a value in between.
-const VIEW_DEPTH: usize = 24;
-
-/// Operations on data that are repeated by every user.
-const TRIVIAL_DEPTH: usize = 4;
 
 /// Groups before they have an order.
 pub(super) struct Fusion {
@@ -66,7 +63,7 @@ pub(super) enum UseIndex {
 }
 
 /// What loops a node needs.
-enum Form {
+pub(super) enum Form {
     /// One value from values at the same place, perhaps with a loop of its own inside.
     Point,
     /// One value per row from all columns.
@@ -88,6 +85,7 @@ pub(super) fn fuse(graph: &Graph, options: &PlanOptions) -> Fusion {
         wanted: vec![false; count],
         groups: Vec::new(),
         traits: Vec::new(),
+        mentioned: Vec::new(),
         order: Order::default(),
         homes: vec![None; count],
         uses: vec![Vec::new(); count],
@@ -114,138 +112,6 @@ pub(super) fn fuse(graph: &Graph, options: &PlanOptions) -> Fusion {
     }
 }
 
-/// Which nodes their users evaluate in place.
-fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
-    let count = graph.nodes.len();
-    let mut inline = vec![false; count];
-    let mut depth = vec![0usize; count];
-    // Operations that stand between a node and data, settings and constants; `None` where something else does.
-    let mut trivial: Vec<Option<usize>> = vec![None; count];
-    let mut users = vec![0usize; count];
-    for node in &graph.nodes {
-        for operand in &node.operands {
-            users[operand.0 as usize] += 1;
-        }
-    }
-    for id in graph.ids() {
-        let at = id.0 as usize;
-        let node = &graph[id];
-        let below = node
-            .operands
-            .iter()
-            .map(|operand| if inline[operand.0 as usize] { depth[operand.0 as usize] + 1 } else { 1 });
-        depth[at] = below.max().unwrap_or(0);
-        let shallow = depth[at] <= VIEW_DEPTH;
-        let of_data =
-            node.operands.iter().try_fold(0, |deepest: usize, operand| Some(deepest.max(trivial[operand.0 as usize]?)));
-        match &node.op {
-            Op::Input(number) => {
-                trivial[at] = matches!(graph.inputs[*number].role, Role::Data | Role::Setting).then_some(0);
-            }
-            Op::Constant(_) | Op::Iota { .. } => {
-                inline[at] = true;
-                trivial[at] = Some(0);
-            }
-            Op::StopGradient | Op::Broadcast { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Reverse { .. } => {
-                inline[at] = shallow;
-                trivial[at] = of_data;
-            }
-            Op::Reshape => {
-                inline[at] = shallow;
-                if canonical(&node.ty.shape) == canonical(&graph[node.operands[0]].ty.shape) {
-                    trivial[at] = of_data;
-                } else {
-                    store(graph, node.operands[0], &mut inline);
-                }
-            }
-            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert => {
-                if let Some(deepest) = of_data.filter(|deepest| *deepest < TRIVIAL_DEPTH && is_cheap(&node.op)) {
-                    trivial[at] = Some(deepest + 1);
-                    inline[at] = options.fuse && shallow && users[at] > 1;
-                }
-            }
-            Op::Reduce { axis, count, .. } => {
-                if canonical(&graph[node.operands[0]].ty.shape[*axis..axis + count]).len() > 1 {
-                    store(graph, node.operands[0], &mut inline);
-                }
-            }
-            Op::Contract { .. } => {
-                for &operand in &node.operands {
-                    if strided(graph, operand, &inline).is_none() {
-                        inline[operand.0 as usize] = false;
-                    }
-                }
-                // Where the contracted axes are the last, they run as one in what is stored.
-                let axes = contract_axes(graph, id, &inline).expect("operands are views");
-                if is_interleaved(graph, id) && axes.operands.iter().any(|operand| operand.copied) {
-                    for &operand in &node.operands {
-                        inline[operand.0 as usize] = false;
-                    }
-                }
-            }
-            Op::Pad { .. } | Op::Concat { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } | Op::Uniform { .. } => {}
-            Op::SumBatch | Op::Orthogonalize => panic!("{:?} has no place in a plan", node.op),
-        }
-    }
-    for output in &graph.outputs {
-        inline[output.node.0 as usize] = false;
-    }
-    inline
-}
-
-fn is_interleaved(graph: &Graph, node: NodeId) -> bool {
-    let Op::Contract { batch, contract } = &graph[node].op else { return false };
-    let shape = |number: usize| &graph[graph[node].operands[number]].ty.shape;
-    contracts_interleaved(shape(0), shape(1), batch, contract)
-}
-
-/// Sees to it that `node` is stored or another shape of something stored.
-fn store(graph: &Graph, mut node: NodeId, inline: &mut [bool]) {
-    while inline[node.0 as usize] && matches!(graph[node].op, Op::Reshape | Op::StopGradient) {
-        node = graph[node].operands[0];
-    }
-    inline[node.0 as usize] = false;
-}
-
-fn is_cheap(op: &Op) -> bool {
-    match op {
-        Op::Unary(unary) => match unary {
-            Unary::Neg | Unary::Abs | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Not => true,
-            Unary::Sign
-            | Unary::Sqrt
-            | Unary::Exp
-            | Unary::Log
-            | Unary::Log1p
-            | Unary::Sin
-            | Unary::Cos
-            | Unary::Tanh
-            | Unary::Erf
-            | Unary::Sigmoid
-            | Unary::Softplus => false,
-        },
-        Op::Binary(binary) => !matches!(binary, crate::graph::Binary::Pow | crate::graph::Binary::Div),
-        Op::Select | Op::Convert => true,
-        Op::Input(_)
-        | Op::Constant(_)
-        | Op::Iota { .. }
-        | Op::Broadcast { .. }
-        | Op::Reshape
-        | Op::Transpose { .. }
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Concat { .. }
-        | Op::Reverse { .. }
-        | Op::Reduce { .. }
-        | Op::ArgMax { .. }
-        | Op::ArgMin { .. }
-        | Op::Contract { .. }
-        | Op::Uniform { .. }
-        | Op::StopGradient
-        | Op::SumBatch
-        | Op::Orthogonalize => false,
-    }
-}
-
 /// What matters of a group to those who would join it.
 #[derive(Clone, Copy, Default)]
 struct Traits {
@@ -256,18 +122,21 @@ struct Traits {
     updates: bool,
 }
 
-struct Fuser<'a> {
-    graph: &'a Graph,
+/// The state of grouping.
+pub(super) struct Fuser<'a> {
+    pub(super) graph: &'a Graph,
     fuse: bool,
-    inline: Vec<bool>,
+    pub(super) inline: Vec<bool>,
     /// For a node with one value per row: the columns of the fold it comes from.
     row_sources: Vec<Option<Vec<usize>>>,
     updated: Vec<bool>,
     wanted: Vec<bool>,
-    groups: Vec<Group>,
+    pub(super) groups: Vec<Group>,
     traits: Vec<Traits>,
+    /// The nodes at home in each group or wanted there.
+    mentioned: Vec<Vec<NodeId>>,
     order: Order,
-    homes: Vec<Option<Home>>,
+    pub(super) homes: Vec<Option<Home>>,
     uses: Vec<Vec<Use>>,
 }
 
@@ -276,7 +145,7 @@ impl Fuser<'_> {
         canonical(&self.graph[node].ty.shape)
     }
 
-    fn form(&self, node: NodeId) -> Form {
+    pub(super) fn form(&self, node: NodeId) -> Form {
         let operand = |number: usize| &self.graph[self.graph[node].operands[number]].ty.shape;
         let trailing = |axis: usize, count: usize| {
             let shape = operand(0);
@@ -363,6 +232,7 @@ impl Fuser<'_> {
         let joined = if self.fuse { self.join(id, &form) } else { None };
         let home = joined.unwrap_or_else(|| self.begin(id, &form));
         self.homes[at] = Some(home);
+        self.mentioned[home.group].push(id);
         let group = &mut self.groups[home.group];
         group.contexts[home.context].nodes.push(id);
         let traits = &mut self.traits[home.group];
@@ -405,31 +275,84 @@ impl Fuser<'_> {
             copied: Vec::new(),
         });
         self.traits.push(Traits::default());
+        self.mentioned.push(Vec::new());
         Home { group: self.order.push_front(), context }
     }
 
     /// The place in a user's group where the node fits.
     fn join(&mut self, id: NodeId, form: &Form) -> Option<Home> {
-        let mut uses = self.uses[id.0 as usize].clone();
-        uses.sort_by_key(|u| (self.order.rank(u.home.group), u.user));
-        let groups: Vec<usize> = uses.iter().map(|u| u.home.group).collect();
-        let mut tried = BTreeSet::new();
-        for candidate in &uses {
-            let group = candidate.home.group;
-            if !tried.insert(group) {
+        let mut groups: Vec<usize> = self.uses[id.0 as usize].iter().map(|u| u.home.group).collect();
+        groups.sort_by_key(|&group| self.order.rank(group));
+        groups.dedup();
+        let mut found: Option<usize> = None;
+        for &group in groups.iter().take(CANDIDATES) {
+            if self.fit(id, form, group).is_none() {
                 continue;
             }
-            let inside: Vec<Use> = uses.iter().filter(|u| u.home.group == group).copied().collect();
-            if let Some(fit) = self.fit(id, form, group, &inside)
-                && self.order.allows(group, &groups)
-            {
-                return Some(self.open(group, fit));
+            if !self.order.allows(group, &groups) {
+                continue;
+            }
+            match found {
+                None => found = Some(group),
+                // Two groups that want the same value over the same domain share one kernel and one copy of it.
+                Some(first) if self.merges(first, group) => self.merge(first, group),
+                Some(_) => {}
             }
         }
-        None
+        let group = found?;
+        let fit = self.fit(id, form, group)?;
+        Some(self.open(group, fit))
     }
 
-    fn fit(&self, id: NodeId, form: &Form, group: usize, inside: &[Use]) -> Option<Fit> {
+    /// Whether two groups can run in the same loops.
+    fn merges(&self, first: usize, second: usize) -> bool {
+        let [a, b] = [&self.groups[first], &self.groups[second]];
+        let alike = a.kind == GroupKind::Nest && b.kind == GroupKind::Nest && a.domain == b.domain;
+        let rows = a.rows.is_none() || b.rows.is_none() || a.rows == b.rows;
+        let few = self.traits[first].nodes + self.traits[second].nodes <= GROUP_NODES;
+        alike && rows && few && self.order.allows(first, &[second]) && self.order.allows(second, &[first])
+    }
+
+    /// Moves all of a group into another.
+    fn merge(&mut self, into: usize, from: usize) {
+        let Group { rows, row, full, contexts, .. } = std::mem::replace(&mut self.groups[from], empty_group());
+        let group = &mut self.groups[into];
+        let mut moved = Vec::new();
+        for (number, mut context) in contexts.into_iter().enumerate() {
+            let place = match (number == full, row == Some(number), group.row) {
+                (true, _, _) => group.full,
+                (_, true, Some(row)) => row,
+                _ => {
+                    group.contexts.push(Context { nodes: Vec::new(), ..context.clone() });
+                    group.contexts.len() - 1
+                }
+            };
+            if row == Some(number) {
+                (group.row, group.rows) = (Some(place), rows);
+            }
+            group.contexts[place].nodes.append(&mut context.nodes);
+            moved.push(place);
+        }
+        let (a, b) = (self.traits[into], self.traits[from]);
+        self.traits[into] =
+            Traits { nodes: a.nodes + b.nodes, heavy: a.heavy || b.heavy, updates: a.updates || b.updates };
+        for node in std::mem::take(&mut self.mentioned[from]) {
+            for home in
+                self.homes[node.0 as usize].iter_mut().chain(self.uses[node.0 as usize].iter_mut().map(|u| &mut u.home))
+            {
+                if home.group == from {
+                    *home = Home { group: into, context: moved[home.context] };
+                }
+            }
+            self.mentioned[into].push(node);
+        }
+        self.order.merge(into, from);
+    }
+
+    /// How the node fits into the group of some of its users.
+    fn fit(&self, id: NodeId, form: &Form, group: usize) -> Option<Fit> {
+        let (inside, outside): (Vec<Use>, Vec<Use>) =
+            self.uses[id.0 as usize].iter().partition(|u| u.home.group == group);
         let Group { kind, domain, rows, row, contexts, .. } = &self.groups[group];
         let traits = self.traits[group];
         if traits.nodes >= GROUP_NODES {
@@ -453,7 +376,10 @@ impl Fuser<'_> {
         match form {
             Form::Point => {
                 if whole {
-                    return Some(Fit::At(first));
+                    // Inside the loop of a reduction a value is for that alone: stored, it is better computed along its rows.
+                    let alone = outside.is_empty() && !self.wanted[id.0 as usize];
+                    let is_under = matches!(contexts[first].kind, ContextKind::Under(node, _) if !self.is_join(node));
+                    return (!is_under || alone).then_some(Fit::At(first));
                 }
                 if let (Some(count), Some(row)) = (*rows, *row) {
                     return of_rows(count).then_some(Fit::At(row));
@@ -485,6 +411,10 @@ impl Fuser<'_> {
             }
             Form::Join => None,
         }
+    }
+
+    fn is_join(&self, id: NodeId) -> bool {
+        matches!(self.graph[id].op, Op::Concat { .. } | Op::Pad { .. })
     }
 
     fn is_small(&self, cols: &[usize]) -> bool {
@@ -593,125 +523,9 @@ impl Fuser<'_> {
             let uses = &mut self.uses[leaf.0 as usize];
             if !uses.contains(&new) {
                 uses.push(new);
+                self.mentioned[home.group].push(leaf);
             }
         }
-    }
-
-    /// Stages and the form of the columns, once all nodes have their place.
-    fn finish(&mut self, group: usize, staged: &mut [bool]) {
-        for context in &mut self.groups[group].contexts {
-            context.nodes.sort_unstable();
-        }
-        let Group { rows: Some(rows), row: Some(row), full, .. } = self.groups[group] else { return };
-        let contexts = &self.groups[group].contexts;
-        let mut nodes = [contexts[full].nodes.as_slice(), &contexts[row].nodes].concat();
-        nodes.sort_unstable();
-        let is_at = |node: NodeId, context: usize| self.homes[node.0 as usize] == Some(Home { group, context });
-        let is_here = |node: NodeId| is_at(node, full) || is_at(node, row);
-        let is_fold = |node: NodeId| matches!(self.form(node), Form::Fold { .. });
-        let linear = self.groups[group].domain.len() - rows < 2 || self.runs_as_one(group, rows, full, row);
-
-        let mut inputs: Vec<Vec<NodeId>> = Vec::new();
-        let mut stages: Vec<usize> = Vec::new();
-        for &node in &nodes {
-            let mut local = Vec::new();
-            for &operand in &self.graph[node].operands {
-                leaves(self.graph, &self.inline, operand, None, &mut |leaf, _| {
-                    if is_here(leaf) {
-                        local.push(leaf);
-                    }
-                });
-            }
-            let stage_of = |leaf: &NodeId| nodes.binary_search(leaf).map_or(0, |place| stages[place]);
-            let before = local.iter().map(stage_of).max().unwrap_or(0);
-            stages.push(before + usize::from(is_fold(node)));
-            inputs.push(local);
-        }
-        // What hangs on nothing here is computed where it is first wanted.
-        let evaluated = |place: usize, stages: &[usize]| stages[place] - usize::from(is_fold(nodes[place]));
-        for place in (0..nodes.len()).rev() {
-            let alone = inputs[place].is_empty() && !is_fold(nodes[place]);
-            let wanted = (place + 1..nodes.len()).filter(|&user| inputs[user].contains(&nodes[place]));
-            if alone && let Some(first) = wanted.map(|user| evaluated(user, &stages)).min() {
-                stages[place] = first;
-            }
-        }
-        for place in 0..nodes.len() {
-            let at = evaluated(place, &stages);
-            for leaf in &inputs[place] {
-                let in_full = is_at(*leaf, full);
-                let Ok(from) = nodes.binary_search(leaf) else { continue };
-                let fold_reads_memory = is_fold(nodes[place]) && !linear;
-                if in_full && (stages[from] < at || fold_reads_memory) {
-                    staged[leaf.0 as usize] = true;
-                }
-            }
-        }
-        let group = &mut self.groups[group];
-        group.linear = linear;
-        group.stages = nodes.into_iter().zip(stages).collect();
-    }
-
-    /// Whether all that the full context reads advances evenly when the columns are run as one axis.
-    fn runs_as_one(&self, group: usize, rows: usize, full: usize, row: usize) -> bool {
-        let Group { domain, contexts, .. } = &self.groups[group];
-        if contexts.len() > 2 {
-            return false;
-        }
-        let evenly = |shape: &[usize], strides: &[i64], index: &[AxisMap]| {
-            let mut of_axis = vec![0i64; domain.len()];
-            for ((map, stride), extent) in index.iter().zip(strides).zip(shape) {
-                if let Some(axis) = map.axis.filter(|_| *extent != 1) {
-                    of_axis[axis] += map.scale * stride;
-                }
-            }
-            (rows..domain.len() - 1).all(|axis| of_axis[axis] == of_axis[axis + 1] * domain[axis + 1] as i64)
-        };
-        let mut even = true;
-        let mut check = |node: NodeId, index: Option<Vec<AxisMap>>| {
-            every(self.graph, &self.inline, node, index, &mut |leaf, index| {
-                let shape = &self.graph[leaf].ty.shape;
-                even &= match (&self.graph[leaf].op, index) {
-                    (Op::Constant(_), _) => true,
-                    (_, None) => false,
-                    (Op::Iota { axis }, Some(index)) => {
-                        let strides: Vec<i64> = (0..shape.len()).map(|other| i64::from(other == *axis)).collect();
-                        evenly(shape, &strides, &index)
-                    }
-                    (_, Some(index)) if !self.inline[leaf.0 as usize] => evenly(shape, &row_major(shape), &index),
-                    (_, Some(_)) => true,
-                };
-            });
-        };
-        for &node in &contexts[full].nodes {
-            let index = context_index(&self.graph[node].ty.shape);
-            match &self.graph[node].op {
-                Op::Contract { .. } => return false,
-                Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } => {
-                    check(self.graph[node].operands[0], Some(index));
-                }
-                _ => {
-                    for (number, &operand) in self.graph[node].operands.iter().enumerate() {
-                        check(operand, operand_index(self.graph, node, number, &index));
-                    }
-                }
-            }
-        }
-        for &node in &contexts[row].nodes {
-            match (&self.graph[node].op, self.form(node)) {
-                (Op::Contract { batch, contract }, Form::Fold { .. }) => {
-                    for (number, &operand) in self.graph[node].operands.iter().enumerate() {
-                        check(operand, Some(fold_operand_index(self.graph, node, number, batch, contract, rows)));
-                    }
-                }
-                (_, Form::Fold { .. }) => {
-                    let operand = self.graph[node].operands[0];
-                    check(operand, Some(context_index(&self.graph[operand].ty.shape)));
-                }
-                (_, Form::Point | Form::Product | Form::Join) => {}
-            }
-        }
-        even
     }
 }
 
@@ -726,6 +540,22 @@ impl Traits {
     }
 }
 
+/// What a group leaves that was merged into another.
+fn empty_group() -> Group {
+    Group {
+        kind: GroupKind::Nest,
+        domain: Vec::new(),
+        rows: None,
+        contexts: vec![Context { kind: ContextKind::Full, domain: Vec::new(), nodes: Vec::new() }],
+        full: 0,
+        row: None,
+        stages: Vec::new(),
+        linear: true,
+        packed: None,
+        copied: Vec::new(),
+    }
+}
+
 /// How a node fits into a group.
 enum Fit {
     At(usize),
@@ -735,38 +565,6 @@ enum Fit {
     Widen(Vec<usize>),
     /// The group becomes the epilogue of a product.
     Tiled(NodeId),
-}
-
-/// Where a fold of products stands in its operand `number` at an index of the group's domain.
-pub fn fold_operand_index(
-    graph: &Graph,
-    node: NodeId,
-    number: usize,
-    batch: &[(usize, usize)],
-    contract: &[(usize, usize)],
-    rows: usize,
-) -> Vec<AxisMap> {
-    let pick = |pair: &(usize, usize)| if number == 0 { pair.0 } else { pair.1 };
-    let shape = &graph[graph[node].operands[number]].ty.shape;
-    let result = context_index(&graph[node].ty.shape);
-    let mut index = vec![AxisMap { axis: None, scale: 1, offset: 0 }; shape.len()];
-    for (place, pair) in batch.iter().enumerate() {
-        index[pick(pair)] = result[place];
-    }
-    let mut col = rows;
-    for pair in contract {
-        if shape[pick(pair)] != 1 {
-            index[pick(pair)] = AxisMap { axis: Some(col), scale: 1, offset: 0 };
-            col += 1;
-        }
-    }
-    let is_free = |axis: usize| !batch.iter().chain(contract).any(|pair| pick(pair) == axis);
-    let left_free = graph[graph[node].operands[0]].ty.rank() - batch.len() - contract.len();
-    let first = if number == 0 { batch.len() } else { batch.len() + left_free };
-    for (place, axis) in (0..shape.len()).filter(|&axis| is_free(axis)).enumerate() {
-        index[axis] = result[first + place];
-    }
-    index
 }
 
 fn use_index(shape: &[usize], index: &[AxisMap], axes: usize) -> UseIndex {
@@ -781,7 +579,7 @@ fn use_index(shape: &[usize], index: &[AxisMap], axes: usize) -> UseIndex {
 }
 
 /// Calls `found` for everything below `node`, inline or not, with the index it is wanted at; what is not inline is not entered.
-fn every(
+pub(super) fn every(
     graph: &Graph,
     inline: &[bool],
     node: NodeId,
@@ -801,7 +599,7 @@ fn every(
 }
 
 /// As [`every`], for what is not inline.
-fn leaves(
+pub(super) fn leaves(
     graph: &Graph,
     inline: &[bool],
     node: NodeId,

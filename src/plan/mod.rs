@@ -9,8 +9,11 @@
 //! in a register instead of in memory. Nothing here knows loops or vectors; `kernel::lower` writes those.
 
 mod buffers;
+mod classify;
 mod fuse;
 mod order;
+pub mod print;
+mod stages;
 mod views;
 
 pub use views::{
@@ -18,7 +21,7 @@ pub use views::{
     row_major, strided, with_unit_axes,
 };
 
-pub use fuse::fold_operand_index;
+pub use stages::fold_operand_index;
 
 use crate::graph::{DType, Graph, NodeId};
 

@@ -72,6 +72,18 @@ impl Order {
         }
     }
 
+    /// Lets `into` take over the place of `from`; no way may lead from one to the other.
+    pub(super) fn merge(&mut self, into: usize, from: usize) {
+        for next in std::mem::take(&mut self.after[from]) {
+            self.before[next].remove(&from);
+            self.put(into, next);
+        }
+        for previous in std::mem::take(&mut self.before[from]) {
+            self.after[previous].remove(&from);
+            self.put(previous, into);
+        }
+    }
+
     /// What can be reached from `starts` without passing that rank.
     fn forward(&self, starts: impl IntoIterator<Item = usize>, limit: i64) -> BTreeSet<usize> {
         let mut seen: BTreeSet<usize> = starts.into_iter().collect();

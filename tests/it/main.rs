@@ -12,6 +12,7 @@ mod jit;
 mod lower;
 mod networks;
 mod numerics;
+mod plan;
 mod random_graphs;
 mod syntax;
 mod tidy;

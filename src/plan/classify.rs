@@ -1,0 +1,146 @@
+//! Which nodes their users evaluate where they stand: index maps, constants, and trivialities of the data.
+
+use super::PlanOptions;
+use super::views::{canonical, contract_axes, strided};
+use crate::graph::{Binary, Graph, NodeId, Op, Role, Unary};
+use crate::numerics::sums::contracts_interleaved;
+
+/// Index maps behind one another that are followed without storing a value in between.
+const VIEW_DEPTH: usize = 24;
+
+/// Operations on data that are repeated by every user.
+const TRIVIAL_DEPTH: usize = 4;
+
+/// Which nodes their users evaluate in place.
+pub(super) fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
+    let count = graph.nodes.len();
+    let mut inline = vec![false; count];
+    let mut depth = vec![0usize; count];
+    // Operations that stand between a node and data, settings and constants; `None` where something else does.
+    let mut trivial: Vec<Option<usize>> = vec![None; count];
+    let mut users = vec![0usize; count];
+    for node in &graph.nodes {
+        for operand in &node.operands {
+            users[operand.0 as usize] += 1;
+        }
+    }
+    for id in graph.ids() {
+        let at = id.0 as usize;
+        let node = &graph[id];
+        let below = node
+            .operands
+            .iter()
+            .map(|operand| if inline[operand.0 as usize] { depth[operand.0 as usize] + 1 } else { 1 });
+        depth[at] = below.max().unwrap_or(0);
+        let shallow = depth[at] <= VIEW_DEPTH;
+        let of_data =
+            node.operands.iter().try_fold(0, |deepest: usize, operand| Some(deepest.max(trivial[operand.0 as usize]?)));
+        match &node.op {
+            Op::Input(number) => {
+                trivial[at] = matches!(graph.inputs[*number].role, Role::Data | Role::Setting).then_some(0);
+            }
+            Op::Constant(_) | Op::Iota { .. } => {
+                inline[at] = true;
+                trivial[at] = Some(0);
+            }
+            Op::StopGradient | Op::Broadcast { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Reverse { .. } => {
+                inline[at] = shallow;
+                trivial[at] = of_data;
+            }
+            Op::Reshape => {
+                inline[at] = shallow;
+                if canonical(&node.ty.shape) == canonical(&graph[node.operands[0]].ty.shape) {
+                    trivial[at] = of_data;
+                } else {
+                    store(graph, node.operands[0], &mut inline);
+                }
+            }
+            Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert => {
+                if let Some(deepest) = of_data.filter(|deepest| *deepest < TRIVIAL_DEPTH && is_cheap(&node.op)) {
+                    trivial[at] = Some(deepest + 1);
+                    inline[at] = options.fuse && shallow && users[at] > 1;
+                }
+            }
+            Op::Reduce { axis, count, .. } => {
+                if canonical(&graph[node.operands[0]].ty.shape[*axis..axis + count]).len() > 1 {
+                    store(graph, node.operands[0], &mut inline);
+                }
+            }
+            Op::Contract { .. } => {
+                for &operand in &node.operands {
+                    if strided(graph, operand, &inline).is_none() {
+                        inline[operand.0 as usize] = false;
+                    }
+                }
+                // Where the contracted axes are the last, they run as one in what is stored.
+                let axes = contract_axes(graph, id, &inline).expect("operands are views");
+                if is_interleaved(graph, id) && axes.operands.iter().any(|operand| operand.copied) {
+                    for &operand in &node.operands {
+                        inline[operand.0 as usize] = false;
+                    }
+                }
+            }
+            Op::Pad { .. } | Op::Concat { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } | Op::Uniform { .. } => {}
+            Op::SumBatch | Op::Orthogonalize => panic!("{:?} has no place in a plan", node.op),
+        }
+    }
+    for output in &graph.outputs {
+        inline[output.node.0 as usize] = false;
+    }
+    inline
+}
+
+/// Whether the graph adds a product up in interleaved partial sums.
+pub(super) fn is_interleaved(graph: &Graph, node: NodeId) -> bool {
+    let Op::Contract { batch, contract } = &graph[node].op else { return false };
+    let shape = |number: usize| &graph[graph[node].operands[number]].ty.shape;
+    contracts_interleaved(shape(0), shape(1), batch, contract)
+}
+
+/// Sees to it that `node` is stored or another shape of something stored.
+fn store(graph: &Graph, mut node: NodeId, inline: &mut [bool]) {
+    while inline[node.0 as usize] && matches!(graph[node].op, Op::Reshape | Op::StopGradient) {
+        node = graph[node].operands[0];
+    }
+    inline[node.0 as usize] = false;
+}
+
+/// Whether an operation costs about as much as reading its result.
+pub(super) fn is_cheap(op: &Op) -> bool {
+    match op {
+        Op::Unary(unary) => match unary {
+            Unary::Neg | Unary::Abs | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Not => true,
+            Unary::Sign
+            | Unary::Sqrt
+            | Unary::Exp
+            | Unary::Log
+            | Unary::Log1p
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Tanh
+            | Unary::Erf
+            | Unary::Sigmoid
+            | Unary::Softplus => false,
+        },
+        Op::Binary(binary) => !matches!(binary, Binary::Pow | Binary::Div),
+        Op::Select | Op::Convert => true,
+        Op::Input(_)
+        | Op::Constant(_)
+        | Op::Iota { .. }
+        | Op::Broadcast { .. }
+        | Op::Reshape
+        | Op::Transpose { .. }
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Concat { .. }
+        | Op::Reverse { .. }
+        | Op::Reduce { .. }
+        | Op::ArgMax { .. }
+        | Op::ArgMin { .. }
+        | Op::Contract { .. }
+        | Op::Uniform { .. }
+        | Op::StopGradient
+        | Op::SumBatch
+        | Op::Orthogonalize => false,
+    }
+}
