@@ -16,6 +16,8 @@ pub mod training;
 
 pub use nearest::nearest;
 
+use std::collections::HashSet;
+
 use crate::source::Span;
 
 /// How bad it is.
@@ -144,6 +146,8 @@ impl Diagnostic {
 #[derive(Clone, Default, Debug)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    /// What was reported where: only the same once more can be a repetition.
+    reported: HashSet<(&'static str, Option<Span>)>,
 }
 
 impl Diagnostics {
@@ -154,7 +158,8 @@ impl Diagnostics {
 
     /// Reports a problem; the same one a second time is dropped.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.list.contains(&diagnostic) {
+        let is_new_here = self.reported.insert((diagnostic.code, diagnostic.span()));
+        if is_new_here || !self.list.contains(&diagnostic) {
             self.list.push(diagnostic);
         }
     }

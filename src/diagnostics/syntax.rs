@@ -56,7 +56,7 @@ pub fn unknown_escape(at: Span, escape: &str) -> Diagnostic {
 }
 
 /// `unexpected-character`: a character that no text has outside of strings and comments.
-pub fn unexpected_character(at: Span, character: char) -> Diagnostic {
+pub fn unexpected_character(at: Span, character: char, removable: bool) -> Diagnostic {
     let shown = match character {
         '\0'..=' ' | '\u{7f}'..='\u{a0}' | '\u{200b}'..='\u{200f}' => {
             format!("the character U+{:04X}", character as u32)
@@ -68,7 +68,7 @@ pub fn unexpected_character(at: Span, character: char) -> Diagnostic {
     if character.is_alphabetic() {
         return problem.help("names are made of the letters a to z, digits and `_`");
     }
-    problem.fix("remove it", Edit::replace(at, if character.is_whitespace() { " " } else { "" }))
+    problem.fix_if(removable, "remove it", Edit::replace(at, if character.is_whitespace() { " " } else { "" }))
 }
 
 /// `foreign-syntax`: something is written as in another language, and `replacement` is how it is written here.
@@ -76,6 +76,13 @@ pub fn foreign(at: Span, found: &str, replacement: &str) -> Diagnostic {
     Diagnostic::error("foreign-syntax", format!("`{found}` is written `{replacement}` here"))
         .at(at, format!("write `{replacement}`"))
         .fix(format!("write `{replacement}`"), Edit::replace(at, replacement))
+}
+
+/// `foreign-syntax`: a colon behind a condition.
+pub fn colon_for_then(at: Span) -> Diagnostic {
+    Diagnostic::error("foreign-syntax", "`then` stands behind a condition, no `:`")
+        .at(at, "write `then`")
+        .fix("write `then`", Edit::replace(at, " then"))
 }
 
 /// `foreign-syntax`: a comment that begins with `#`.
@@ -167,6 +174,13 @@ pub fn missing_value(at: Span, behind: &str) -> Diagnostic {
 pub fn missing_value_before(at: Span, found: &str) -> Diagnostic {
     Diagnostic::error("missing-value", format!("a value is missing before `{found}`"))
         .at(at, "a value belongs before this")
+}
+
+/// `missing-type`: no type behind `:` or `->`.
+pub fn missing_type(at: Span, behind: &str) -> Diagnostic {
+    Diagnostic::error("missing-type", format!("a type is missing behind `{behind}`"))
+        .at(at, "a type is missing here")
+        .help("a type is a shape such as `[n, 3]`, or `class(10)`, `int`, `float`, `bool`")
 }
 
 /// `missing-else`: an `if` without its other branch.

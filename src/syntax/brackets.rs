@@ -5,10 +5,12 @@
 //! that a mistake stays in the declaration it was made in.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use super::layout::{Repairs, begins_line};
+use super::layout::{NESTING_LIMIT, Repairs, begins_line};
 use super::tokens::{Token, TokenKind};
 use crate::diagnostics::syntax as problems;
+use crate::source::Span;
 
 /// A bracket that is still open.
 #[derive(Clone, Copy)]
@@ -18,43 +20,48 @@ struct Opening {
     close: char,
 }
 
-/// A closing bracket to put in.
-struct Missing {
-    opening: Opening,
-    /// The token it closes behind.
-    behind: usize,
+/// What is found out on the way through the tokens.
+struct Balance {
+    open: Vec<Opening>,
+    /// For each token, whether it is a bracket that is never closed.
+    unclosed: Vec<bool>,
+    /// The brackets to put in, each with the token it closes behind.
+    missing: Vec<(usize, Opening)>,
 }
 
+/// There are more brackets open than the parser takes; it was reported.
+#[derive(Debug)]
+pub(super) struct TooDeep;
+
 /// Makes every bracket of `tokens` part of a pair.
-pub(super) fn balance<'a>(text: &'a str, tokens: &mut Vec<Token<'a>>, repairs: &mut Repairs) {
-    let mut open: Vec<Opening> = Vec::new();
-    let mut missing: Vec<Missing> = Vec::new();
+pub(super) fn balance<'a>(text: &'a str, tokens: &mut Vec<Token<'a>>, repairs: &mut Repairs) -> Result<(), TooDeep> {
+    let mut balance = Balance { open: Vec::new(), unclosed: vec![false; tokens.len()], missing: Vec::new() };
+    let mut line_start = 0;
     for index in 0..tokens.len() {
         let token = &tokens[index];
         match token.kind {
-            TokenKind::Open => open.push(Opening { token: index, close: partner(&token.text) }),
+            TokenKind::Open if balance.open.len() == NESTING_LIMIT => {
+                repairs.diagnostics.push(problems::nested_too_deep(repairs.span(token), NESTING_LIMIT));
+                return Err(TooDeep);
+            }
+            TokenKind::Open => balance.open.push(Opening { token: index, close: partner(&token.text) }),
             TokenKind::Close => {
                 let close = token.text.chars().next().unwrap_or(')');
-                match open.iter().rposition(|opening| opening.close == close) {
+                match balance.open.iter().rposition(|opening| opening.close == close) {
                     Some(at) => {
-                        for unclosed in open.drain(at + 1..).rev() {
-                            close_bracket(tokens, &unclosed, index, &mut missing, repairs);
-                        }
-                        open.pop();
+                        balance.close_from(at + 1, tokens, index, repairs);
+                        balance.open.pop();
                     }
-                    None => wrong_close(text, tokens, index, &mut open, repairs),
+                    None => wrong_close(tokens, index, line_start, &mut balance.open, repairs),
                 }
             }
-            TokenKind::Word if !open.is_empty() && begins_declaration(text, tokens, index) => {
-                for unclosed in open.drain(..).rev() {
-                    close_bracket(tokens, &unclosed, index, &mut missing, repairs);
-                }
+            TokenKind::Newline => line_start = token.end,
+            TokenKind::Word if !balance.open.is_empty() && begins_declaration(text, tokens, index) => {
+                balance.close_from(0, tokens, index, repairs);
             }
             TokenKind::Word if begins_statement(tokens, index) => {
-                let inner = open.iter().rposition(|opening| opening.close == '}').map_or(0, |block| block + 1);
-                for unclosed in open.drain(inner..).rev() {
-                    close_bracket(tokens, &unclosed, index, &mut missing, repairs);
-                }
+                let block = balance.open.iter().rposition(|opening| opening.close == '}');
+                balance.close_from(block.map_or(0, |block| block + 1), tokens, index, repairs);
             }
             TokenKind::Word
             | TokenKind::Number
@@ -62,19 +69,81 @@ pub(super) fn balance<'a>(text: &'a str, tokens: &mut Vec<Token<'a>>, repairs: &
             | TokenKind::OpenString
             | TokenKind::Symbol
             | TokenKind::Comment
-            | TokenKind::Newline
             | TokenKind::Stray => {}
         }
     }
-    for unclosed in open.drain(..).rev() {
-        close_bracket(tokens, &unclosed, tokens.len(), &mut missing, repairs);
+    balance.close_from(0, tokens, tokens.len(), repairs);
+    balance.put_in(tokens);
+    Ok(())
+}
+
+impl Balance {
+    /// Closes the open brackets from the outermost `first` on, before the token `limit`.
+    fn close_from(&mut self, first: usize, tokens: &[Token], limit: usize, repairs: &mut Repairs) {
+        let found = self.missing.len();
+        for opening in self.open.split_off(first).into_iter().rev() {
+            let behind = self.last_of_statement(tokens, &opening, limit);
+            self.unclosed[opening.token] = true;
+            self.missing.push((behind, opening));
+        }
+        let found = &self.missing[found..];
+        let held: Vec<_> = found.iter().map(|(behind, opening)| held(tokens, opening, *behind)).collect();
+        // An unclosed string, say, may have swallowed the bracket.
+        let known: Vec<bool> = held.iter().map(|range| repairs.ranges.touch(range)).collect();
+        for (((behind, opening), held), known) in found.iter().zip(held).zip(known) {
+            let (token, there) = (&tokens[opening.token], tokens[*behind].end);
+            if !known {
+                let span = repairs.span(token);
+                let place = Span { start: there as u32, end: there as u32, ..span };
+                let close = opening.close.to_string();
+                repairs.diagnostics.push(problems::unclosed_bracket(span, &token.text, place, &close));
+            }
+            repairs.ranges.insert(held);
+            repairs.ranges.insert(there..there);
+        }
     }
-    // Brackets that close behind the same token close from the inside out, which is the order they were found in.
-    missing.sort_by_key(|missing| missing.behind);
-    for Missing { opening, behind } in missing.into_iter().rev() {
-        let at = tokens[behind].end;
-        let token = Token { kind: TokenKind::Close, start: at, end: at, text: Cow::Owned(opening.close.to_string()) };
-        tokens.insert(behind + 1, token);
+
+    /// The last token of significance that can belong to what an unclosed bracket holds.
+    fn last_of_statement(&self, tokens: &[Token], opening: &Opening, limit: usize) -> usize {
+        let mut last = opening.token;
+        let mut depth = 0_usize;
+        let mut ends_line = false;
+        for index in opening.token + 1..limit {
+            let token = &tokens[index];
+            if token.is_significant() {
+                let goes_on = !token.begins_operand() && token.kind != TokenKind::Open;
+                if ends_line && !goes_on && tokens[last].ends_operand() {
+                    return last;
+                }
+                ends_line = false;
+                last = index;
+            }
+            match token.kind {
+                TokenKind::Open => depth += usize::from(!self.unclosed[index]),
+                TokenKind::Close => depth = depth.saturating_sub(1),
+                TokenKind::Newline => ends_line = depth == 0 && opening.close != '}',
+                _ => {}
+            }
+        }
+        last
+    }
+
+    /// Brackets that close behind the same token close in the order they were found in: from the inside out.
+    fn put_in(mut self, tokens: &mut Vec<Token>) {
+        self.missing.sort_by_key(|&(behind, _)| behind);
+        let mut missing = self.missing.into_iter().peekable();
+        if missing.peek().is_none() {
+            return;
+        }
+        let before = std::mem::take(tokens);
+        for (index, token) in before.into_iter().enumerate() {
+            let at = token.end;
+            tokens.push(token);
+            while let Some((_, opening)) = missing.next_if(|&(behind, _)| behind == index) {
+                let text = Cow::Owned(opening.close.to_string());
+                tokens.push(Token { kind: TokenKind::Close, start: at, end: at, text });
+            }
+        }
     }
 }
 
@@ -87,12 +156,11 @@ fn partner(open: &str) -> char {
 }
 
 /// A closing bracket that closes nothing of its kind.
-fn wrong_close(text: &str, tokens: &mut [Token], index: usize, open: &mut Vec<Opening>, repairs: &mut Repairs) {
+fn wrong_close(tokens: &mut [Token], index: usize, line_start: usize, open: &mut Vec<Opening>, repairs: &mut Repairs) {
     let span = repairs.span(&tokens[index]);
-    let line_start = text[..tokens[index].start].rfind('\n').map_or(0, |at| at + 1);
     // `(a, b]` on one line: the wrong bracket was typed. Anything else is one too many.
     let mistyped = open.last().is_some_and(|top| top.close != '}' && tokens[top.token].start >= line_start);
-    let known = repairs.covers(&(line_start..tokens[index].end));
+    let known = repairs.ranges.touch(&(line_start..tokens[index].end));
     match open.last() {
         Some(top) if mistyped => {
             let close = top.close.to_string();
@@ -112,58 +180,13 @@ fn wrong_close(text: &str, tokens: &mut [Token], index: usize, open: &mut Vec<Op
             tokens[index].kind = TokenKind::Comment;
         }
     }
-    repairs.ranges.push(tokens[index].start..tokens[index].end);
+    repairs.ranges.insert(tokens[index].start..tokens[index].end);
 }
 
-/// Reports an open bracket and chooses the token before `limit` it closes behind.
-fn close_bracket(
-    tokens: &[Token],
-    unclosed: &Opening,
-    limit: usize,
-    missing: &mut Vec<Missing>,
-    repairs: &mut Repairs,
-) {
-    let opening = &tokens[unclosed.token];
-    let behind = last_of_statement(tokens, unclosed, limit, missing);
-    missing.push(Missing { opening: *unclosed, behind });
-    let here = opening.start..opening.end;
-    let there = tokens[behind].end;
-    if !repairs.covers(&here) && !(unclosed.close != '}' && repairs.covers(&(opening.start..there))) {
-        let span = repairs.span(opening);
-        let place = crate::source::Span { start: there as u32, end: there as u32, ..span };
-        repairs.diagnostics.push(problems::unclosed_bracket(span, &opening.text, place, &unclosed.close.to_string()));
-    }
-    if unclosed.close == '}' {
-        repairs.ranges.push(here);
-        repairs.ranges.push(there..there);
-    } else {
-        repairs.ranges.push(opening.start..there);
-    }
-}
-
-/// The last token of significance that can belong to what an unclosed bracket holds.
-fn last_of_statement(tokens: &[Token], unclosed: &Opening, limit: usize, missing: &[Missing]) -> usize {
-    let mut last = unclosed.token;
-    let mut depth = 0_usize;
-    for index in unclosed.token + 1..limit {
-        let token = &tokens[index];
-        match token.kind {
-            TokenKind::Open => depth += usize::from(missing.iter().all(|inner| inner.opening.token != index)),
-            TokenKind::Close => depth = depth.saturating_sub(1),
-            TokenKind::Newline if depth == 0 && unclosed.close != '}' => {
-                let next = tokens[index..].iter().find(|token| token.is_significant());
-                let goes_on = next.is_none_or(|next| !next.begins_operand() && next.kind != TokenKind::Open);
-                if tokens[last].ends_operand() && !goes_on {
-                    return last;
-                }
-            }
-            _ => {}
-        }
-        if token.is_significant() {
-            last = index;
-        }
-    }
-    last
+/// What an unclosed bracket makes doubtful: all it holds, but of a block its first line only.
+fn held(tokens: &[Token], opening: &Opening, behind: usize) -> Range<usize> {
+    let token = &tokens[opening.token];
+    token.start..if opening.close == '}' { token.end } else { tokens[behind].end }
 }
 
 /// Whether a declaration begins with the token, at the very start of a line.

@@ -87,11 +87,31 @@ pub(super) fn declaration(
     if let (Some(found), 1) = (slice.found(), slice.fine)
         && tokens::is_keyword(&found.text)
     {
+        if keyword == "train" && found.is("on") {
+            return problems::missing_value_before(slice.found_span(), "on").help("the model to train stands here");
+        }
         return problems::keyword_as_name(slice.found_span(), &found.text);
+    }
+    if let Some(before) = slice.before().filter(|before| before.is("->") || before.is(":"))
+        && slice.found().is_none_or(|found| !found.is_word())
+    {
+        return problems::missing_type(slice.before_span().after(), &before.text);
+    }
+    if let Some(found) = slice.found().filter(|found| found.is("[")) {
+        let typed = slice.before().is_some_and(Token::is_word).then(|| colon_before(&slice));
+        return typed.unwrap_or_else(|| slice.unexpected(found));
     }
     if keyword == "const" && slice.found().is_some_and(|found| found.is(":")) {
         let help = "a constant is a number: write `const NAME = value`";
         return problems::unexpected_token(slice.found_span(), "a type", Some(help.to_string()));
+    }
+    if let Some(found) = slice.found().filter(|found| keyword == "const" && found.begins_operand()) {
+        let gap = Span { start: slice.before_span().end, end: slice.found_span().start, ..slice.found_span() };
+        return slice.unexpected(found).help("a constant is written `const NAME = value`").fix_if(
+            slice.fine == 2,
+            "insert `=`",
+            Edit::replace(gap, " = "),
+        );
     }
     if let Some(found) = slice.found().filter(|found| found.is(":")) {
         let block = "write the body in braces, `{ … }`, or behind `=`";
@@ -146,7 +166,30 @@ impl<'a> Slice<'a> {
         let tokens: Vec<usize> = layout.significant(range.clone()).collect();
         let fine = tokens.iter().take_while(|&&index| layout.range(index).end <= reach).count();
         let start = layout.span(file, range.start..range.start);
-        Slice { layout, file, place, tokens, fine, start }
+        let mut slice = Slice { layout, file, place, tokens, fine, start };
+        slice.step_back();
+        slice
+    }
+
+    /// The grammar reads a keyword before it knows that the word is none of the names it looks for. Such a keyword makes
+    /// no sense.
+    fn step_back(&mut self) {
+        let Some(last) = self.fine.checked_sub(1) else { return };
+        let Some(keyword) = self.token(last).filter(|token| token.is_word()) else { return };
+        let before = last.checked_sub(1).and_then(|place| self.token(place));
+        let behind_operand = before.is_some_and(Token::ends_operand);
+        let misplaced = match &*keyword.text {
+            "if" | "not" | "each" | "scan" | "repeat" | "true" | "false" => false,
+            "and" | "or" | "then" | "else" | "on" | "over" | "from" | "as" => !behind_operand,
+            word => tokens::is_reserved(word) && last > 0,
+        };
+        let bound = before.is_some_and(|before| {
+            let binds = tokens::begins_statement(&before.text) || tokens::begins_item(&before.text);
+            binds && before.is_word() && !before.is("emit")
+        });
+        if misplaced || (bound && tokens::is_keyword(&keyword.text)) {
+            self.fine = last;
+        }
     }
 
     fn token(&self, place: usize) -> Option<&'a Token<'a>> {
@@ -340,7 +383,7 @@ fn statement(slice: &Slice) -> Diagnostic {
     let (span, second) = (slice.token_span(0), slice.token(1));
     match &*first.text {
         "for" | "while" if first.is_word() && second.is_some_and(Token::begins_operand) => {
-            let help = "layers repeat by `repeat 3 { … }`, a sequence is walked by `scan x_t over x from (…) { … }`";
+            let help = "layers repeat by `repeat 3 { … }`, a sequence is walked by `scan`";
             return problems::foreign_word(span, &first.text, help);
         }
         "import" | "def" | "class" | "del" | "try" | "with"
@@ -407,20 +450,14 @@ fn binding(slice: &Slice, keyword: &Token) -> Option<Diagnostic> {
             None => problems::missing_value(slice.last_span().after(), &format!("`{}`", keyword.text)).help(help),
         });
     }
-    if slice.fine == 2
-        && let Some(found) = found.filter(|found| found.is("["))
-    {
-        let gap = Span { start: slice.before_span().end, end: slice.found_span().start, ..slice.found_span() };
-        return Some(
-            problems::unexpected_token(
-                slice.found_span(),
-                &shown(found),
-                Some("a type stands behind a colon".to_string()),
-            )
-            .fix("insert `:`", Edit::replace(gap, ": ")),
-        );
-    }
-    None
+    (slice.fine == 2 && found.is_some_and(|found| found.is("["))).then(|| colon_before(slice))
+}
+
+/// A type without the colon before it.
+fn colon_before(slice: &Slice) -> Diagnostic {
+    let gap = Span { start: slice.before_span().end, end: slice.found_span().start, ..slice.found_span() };
+    problems::unexpected_token(slice.found_span(), "`[`", Some("a type stands behind a colon".to_string()))
+        .fix("insert `:`", Edit::replace(gap, ": "))
 }
 
 fn field(slice: &Slice) -> Diagnostic {
@@ -438,15 +475,7 @@ fn field(slice: &Slice) -> Diagnostic {
         .fix("remove `let`", Edit::replace(span, ""));
     }
     match slice.found() {
-        Some(found) if slice.fine == 1 && found.is("[") => {
-            let gap = Span { start: slice.before_span().end, end: slice.found_span().start, ..slice.found_span() };
-            problems::unexpected_token(
-                slice.found_span(),
-                &shown(found),
-                Some("a type stands behind a colon".to_string()),
-            )
-            .fix("insert `:`", Edit::replace(gap, ": "))
-        }
+        Some(found) if slice.fine == 1 && found.is("[") => colon_before(slice),
         Some(found) if slice.fine <= 1 => problems::unexpected_token(
             slice.found_span(),
             &shown(found),
@@ -482,7 +511,7 @@ fn expression(slice: &Slice) -> Diagnostic {
         if then_missing {
             let place = if found.is(":") { span } else { slice.before_span().after() };
             return match found.is(":") {
-                true => problems::foreign(span, ":", "then"),
+                true => problems::colon_for_then(span),
                 false => problems::missing_then(slice.token_span(open), place, !found.is("else")),
             };
         }
@@ -543,6 +572,7 @@ fn behind_value(slice: &Slice, found: &Token, span: Span, reserved: bool) -> Dia
     if found.begins_operand() || found.kind == TokenKind::Open {
         return match slice.place {
             Place::Element => problems::missing_comma(span, slice.before_span()),
+            Place::Item => slice.unexpected(found),
             _ => {
                 let help = "an operator is missing before it, or a new line";
                 problems::unexpected_token(span, &shown(found), Some(help.to_string()))
@@ -555,6 +585,13 @@ fn behind_value(slice: &Slice, found: &Token, span: Span, reserved: bool) -> Dia
 /// The slice ends where something is still needed.
 fn too_early(slice: &Slice, behind_operand: bool) -> Diagnostic {
     let end = slice.last_span().after();
+    // The slice is fine elsewhere: there are no names and ranges in parentheses and dimensions.
+    let mut misplaced = (0..slice.tokens.len()).filter_map(|place| Some((place, slice.token(place)?)));
+    if let Some((place, token)) =
+        misplaced.find(|(_, token)| token.is("=") || token.is("..")).filter(|_| behind_operand)
+    {
+        return problems::unexpected_token(slice.token_span(place), &shown(token), None);
+    }
     if let Some(open) = slice.open_condition().filter(|_| behind_operand) {
         return problems::missing_then(slice.token_span(open), end, false);
     }

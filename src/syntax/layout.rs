@@ -17,6 +17,7 @@
 //! its offsets differ from those of the source; [`Layout::source_offset`] leads back.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::tokens::{self, Token, TokenKind};
@@ -37,8 +38,8 @@ pub(super) struct Layout<'a> {
     pub(super) tokens: Vec<Token<'a>>,
     /// All comments of the source.
     pub(super) comments: Vec<Comment>,
-    /// The ranges of the source in which a mistake was reported and mended.
-    pub(super) repaired: Vec<Range<usize>>,
+    /// Where in the source a mistake was reported and mended.
+    pub(super) repaired: Ranges,
     /// Whether brackets nest so deep that the text is not parsed; it was reported.
     pub(super) too_deep: bool,
     /// Where each token begins in the copy.
@@ -51,17 +52,42 @@ pub(super) struct Repairs<'d> {
     pub(super) file: FileId,
     pub(super) diagnostics: &'d mut Diagnostics,
     /// See [`Layout::repaired`].
-    pub(super) ranges: Vec<Range<usize>>,
+    pub(super) ranges: Ranges,
+}
+
+/// Ranges of the source, those that touch joined.
+#[derive(Default, Debug)]
+pub(super) struct Ranges {
+    /// The ends by the starts.
+    ends: BTreeMap<usize, usize>,
+}
+
+impl Ranges {
+    pub(super) fn insert(&mut self, range: Range<usize>) {
+        let (mut start, mut end) = (range.start, range.end);
+        while let Some((&known_start, &known_end)) =
+            self.ends.range(..=end).next_back().filter(|&(_, &known)| known >= start)
+        {
+            self.ends.remove(&known_start);
+            start = start.min(known_start);
+            end = end.max(known_end);
+        }
+        self.ends.insert(start, end);
+    }
+
+    /// Whether one of the ranges touches this one.
+    pub(super) fn touch(&self, range: &Range<usize>) -> bool {
+        self.ends.range(..=range.end).next_back().is_some_and(|(_, &end)| end >= range.start)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Range<usize>> {
+        self.ends.iter().map(|(&start, &end)| start..end)
+    }
 }
 
 impl Repairs<'_> {
     pub(super) fn span(&self, token: &Token) -> Span {
         Span::new(self.file, token.start, token.end)
-    }
-
-    /// Whether something in the range was reported before.
-    pub(super) fn covers(&self, range: &Range<usize>) -> bool {
-        self.ranges.iter().any(|known| known.start <= range.end && range.start <= known.end)
     }
 }
 
@@ -69,11 +95,11 @@ impl Repairs<'_> {
 pub(super) fn layout<'a>(file: FileId, text: &'a str, diagnostics: &mut Diagnostics) -> Layout<'a> {
     let mut tokens = tokens::tokens(text);
     let comments = comments(file, &tokens);
-    let mut repairs = Repairs { file, diagnostics, ranges: Vec::new() };
+    let mut repairs = Repairs { file, diagnostics, ranges: Ranges::default() };
     repair::repair(&mut tokens, &mut repairs);
-    brackets::balance(text, &mut tokens, &mut repairs);
+    let mut too_deep = brackets::balance(text, &mut tokens, &mut repairs).is_err();
     join_lines(&mut tokens);
-    let too_deep = nesting(&tokens, &mut repairs);
+    too_deep = too_deep || nesting(&tokens, &mut repairs);
     let repaired = repairs.ranges;
     let (copy, starts) = write(text, &tokens);
     Layout { text: copy, tokens, comments, repaired, too_deep, starts }

@@ -794,7 +794,7 @@ impl Builder<'_, '_> {
 
     /// Whether something in the span was reported and mended, so that what is wrong there is known.
     fn is_repaired(&self, span: Span) -> bool {
-        self.ast.repaired.iter().any(|known| known.start <= span.end && span.start <= known.end)
+        self.layout.repaired.touch(&(span.start as usize..span.end as usize))
     }
 
     fn hole(&mut self, pair: &Node, place: Place) -> ExprId {

@@ -13,6 +13,7 @@ use crate::source::Span;
 
 /// Reports and mends what is wrong with single tokens.
 pub(super) fn repair<'a>(tokens: &mut Vec<Token<'a>>, repairs: &mut Repairs) {
+    let mut depth = 0_usize;
     for index in 0..tokens.len() {
         match tokens[index].kind {
             TokenKind::OpenString => {
@@ -22,14 +23,16 @@ pub(super) fn repair<'a>(tokens: &mut Vec<Token<'a>>, repairs: &mut Repairs) {
                 // A backslash at the end would take the quote with it.
                 let text = token.text.trim_end_matches('\\');
                 token.text = Cow::Owned(format!("{text}\""));
-                repairs.ranges.push(token.start..token.end);
+                repairs.ranges.insert(token.start..token.end);
             }
             TokenKind::String => escapes(&tokens[index], repairs),
             TokenKind::Number => number(tokens, index, repairs),
             TokenKind::Symbol => symbol(tokens, index, repairs),
-            TokenKind::Stray => stray(&mut tokens[index], repairs),
-            TokenKind::Word => word(tokens, index, repairs),
-            TokenKind::Open | TokenKind::Close | TokenKind::Comment | TokenKind::Newline => {}
+            TokenKind::Stray => stray(tokens, index, repairs),
+            TokenKind::Word => word(tokens, index, depth, repairs),
+            TokenKind::Open => depth += 1,
+            TokenKind::Close => depth = depth.saturating_sub(1),
+            TokenKind::Comment | TokenKind::Newline => {}
         }
     }
     conditions(tokens, repairs);
@@ -39,7 +42,7 @@ pub(super) fn repair<'a>(tokens: &mut Vec<Token<'a>>, repairs: &mut Repairs) {
 fn replace(token: &mut Token, text: &str, kind: TokenKind, repairs: &mut Repairs) {
     token.text = Cow::Owned(text.to_string());
     token.kind = kind;
-    repairs.ranges.push(token.start..token.end);
+    repairs.ranges.insert(token.start..token.end);
 }
 
 fn remove(token: &mut Token, repairs: &mut Repairs) {
@@ -57,7 +60,7 @@ fn escapes(token: &Token, repairs: &mut Repairs) {
             let start = token.start + at;
             let span = Span::new(repairs.file, start, start + 1 + escaped.len_utf8());
             repairs.diagnostics.push(problems::unknown_escape(span, &format!("\\{escaped}")));
-            repairs.ranges.push(start..start + 1);
+            repairs.ranges.insert(start..start + 1);
         }
     }
 }
@@ -143,8 +146,9 @@ fn symbol(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
         }
         "~" | "?" | "$" => {
             let character = text.chars().next().unwrap_or('?');
-            repairs.diagnostics.push(problems::unexpected_character(span, character));
-            return remove(token, repairs);
+            let joins = joins_operands(tokens, index);
+            repairs.diagnostics.push(problems::unexpected_character(span, character, !joins));
+            return remove(&mut tokens[index], repairs);
         }
         _ => return,
     };
@@ -153,7 +157,15 @@ fn symbol(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
     replace(token, meant, kind, repairs);
 }
 
-fn stray(token: &mut Token, repairs: &mut Repairs) {
+/// Whether removing the token would leave two values in a row.
+fn joins_operands(tokens: &[Token], index: usize) -> bool {
+    let before = index.checked_sub(1).is_some_and(|before| tokens[before].ends_operand());
+    before && tokens.get(index + 1).is_some_and(Token::begins_operand)
+}
+
+fn stray(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
+    let joins = joins_operands(tokens, index);
+    let token = &mut tokens[index];
     let span = repairs.span(token);
     let text = token.text.to_string();
     let Some(first) = text.chars().next() else { return };
@@ -180,7 +192,7 @@ fn stray(token: &mut Token, repairs: &mut Repairs) {
         '²' => "^2",
         '³' => "^3",
         _ => {
-            repairs.diagnostics.push(problems::unexpected_character(span, first));
+            repairs.diagnostics.push(problems::unexpected_character(span, first, first.is_whitespace() || !joins));
             return remove(token, repairs);
         }
     };
@@ -189,7 +201,7 @@ fn stray(token: &mut Token, repairs: &mut Repairs) {
 }
 
 /// Words of other languages, where no name can stand or where they cannot be meant as one.
-fn word(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
+fn word(tokens: &mut [Token], index: usize, depth: usize, repairs: &mut Repairs) {
     let text = tokens[index].text.to_string();
     let next = tokens.get(index + 1);
     let names = next.is_some_and(|next| next.is("=") || next.is(":"));
@@ -198,7 +210,7 @@ fn word(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
     });
     let before_word = next.is_some_and(|next| next.is_word() && !tokens::is_reserved(&next.text));
     let bound = index.checked_sub(1).is_some_and(|before| {
-        tokens[before].is_word() && tokens::is_keyword(&tokens[before].text) && !tokens[before].begins_operand()
+        tokens::begins_item(&tokens[before].text) || tokens::begins_statement(&tokens[before].text)
     });
     if names || bound {
         return;
@@ -210,7 +222,7 @@ fn word(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
         "var" | "val" if begins && before_word => "let",
         "def" | "func" | "function" | "fun" if begins && before_word && python_body(&tokens[index..]) => return,
         "def" | "func" | "function" | "fun" if begins && before_word => "fn",
-        "return" if begins => {
+        "return" if begins && depth > 0 => {
             let span = repairs.span(&tokens[index]);
             let instead = "the last expression of a block is its value";
             let mut problem = problems::foreign_word(span, "return", instead);
@@ -224,7 +236,7 @@ fn word(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
         "None" | "null" | "nil" | "nullptr" if !begins => {
             let span = repairs.span(&tokens[index]);
             repairs.diagnostics.push(problems::foreign_word(span, &text, "leave out what has no value"));
-            repairs.ranges.push(tokens[index].start..tokens[index].end);
+            repairs.ranges.insert(tokens[index].start..tokens[index].end);
             return;
         }
         _ => return,
@@ -248,13 +260,16 @@ fn conditions(tokens: &mut [Token], repairs: &mut Repairs) {
         match tokens[index].kind {
             TokenKind::Open => open.push(std::mem::take(&mut condition)),
             TokenKind::Close => condition = open.pop().unwrap_or(false),
-            TokenKind::Word if tokens[index].is("if") => condition = true,
+            TokenKind::Word if tokens[index].is("if") => {
+                condition = !index.checked_sub(1).is_some_and(|before| tokens::begins_statement(&tokens[before].text));
+            }
             TokenKind::Word if tokens[index].is("then") => condition = false,
             TokenKind::Newline
-                if !tokens[index + 1..]
-                    .iter()
-                    .find(|next| next.is_significant())
-                    .is_some_and(|next| next.is("then")) =>
+                if condition
+                    && !tokens[index + 1..]
+                        .iter()
+                        .find(|next| next.is_significant())
+                        .is_some_and(|next| next.is("then")) =>
             {
                 condition = false;
             }
@@ -326,7 +341,7 @@ fn lines(tokens: &mut Vec<Token>, repairs: &mut Repairs) {
                 if before.is_some_and(Token::ends_operand) && begins_part(tokens, index, what) {
                     let (at, before) = (repairs.span(&tokens[index]), repairs.span(&tokens[index - 1]));
                     repairs.diagnostics.push(problems::missing_newline(at, before, what));
-                    repairs.ranges.push(tokens[index].start..tokens[index].start);
+                    repairs.ranges.insert(tokens[index].start..tokens[index].start);
                     breaks.push(index);
                 }
             }
@@ -336,9 +351,14 @@ fn lines(tokens: &mut Vec<Token>, repairs: &mut Repairs) {
     for found in commas {
         report_commas(tokens, &found, repairs);
     }
-    for index in breaks.into_iter().rev() {
-        let at = tokens[index].start;
-        tokens.insert(index, Token { kind: TokenKind::Newline, start: at, end: at, text: Cow::Borrowed("\n") });
+    let mut breaks = breaks.into_iter().peekable();
+    let before = std::mem::take(tokens);
+    for (index, token) in before.into_iter().enumerate() {
+        if breaks.next_if_eq(&index).is_some() {
+            let at = token.start;
+            tokens.push(Token { kind: TokenKind::Newline, start: at, end: at, text: Cow::Borrowed("\n") });
+        }
+        tokens.push(token);
     }
 }
 

@@ -146,6 +146,7 @@ impl Scanner<'_> {
                 _ => {}
             }
         }
+        let line = rest[..line].find(" //").unwrap_or(line);
         let end = rest[..line].find([',', ')', ']', '}']).unwrap_or(line);
         self.push(TokenKind::OpenString, rest[..end].trim_end().len());
     }

@@ -1,4 +1,24 @@
-//! Random edits of a text, the same ones on every machine.
+//! The `.nn` texts of the repository, and random edits of a text, the same ones on every machine.
+
+use std::path::Path;
+
+/// The `.nn` files below a folder of the repository, by name, sorted; none where the folder does not exist.
+pub(crate) fn texts(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.unwrap();
+        let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            found.extend(texts(&name));
+        } else if name.ends_with(".nn") {
+            found.push((name, std::fs::read_to_string(entry.path()).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
 
 /// A small generator of random numbers (xorshift64*).
 pub(crate) struct Random(u64);

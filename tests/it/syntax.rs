@@ -1,6 +1,6 @@
 //! From text to tree.
 
-use crate::edits::edits;
+use crate::edits::{edits, texts};
 use nnc::diagnostics::Diagnostics;
 use nnc::source::Sources;
 use nnc::syntax;
@@ -16,26 +16,24 @@ fn parse(text: &str) -> (Ast, Vec<String>) {
 
 #[test]
 fn the_pages_of_the_language_parse() {
-    insta::glob!("../fixtures/format", "*.nn", |path| {
-        let text = std::fs::read_to_string(path).unwrap();
+    for (name, text) in texts("tests/fixtures/format") {
         let (_, problems) = parse(&text);
-        assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
-    });
+        assert!(problems.is_empty(), "{name}: {problems:#?}");
+    }
 }
 
 #[test]
 fn any_edit_parses_quickly() {
-    insta::glob!("../fixtures/format", "*.nn", |path| {
-        let text = std::fs::read_to_string(path).unwrap();
+    for (name, text) in texts("tests/fixtures/format") {
         for (round, edited) in edits(&text, 1500, 1).enumerate() {
             let start = std::time::Instant::now();
             let (ast, _) = parse(&edited);
-            assert!(start.elapsed().as_millis() < 50, "{} {round}: {:?}", path.display(), start.elapsed());
+            assert!(start.elapsed().as_millis() < 50, "{name} {round}: {:?}", start.elapsed());
             for expr in &ast.exprs {
                 assert!(edited.get(expr.span.start as usize..expr.span.end as usize).is_some(), "{expr:?} in {edited}");
             }
         }
-    });
+    }
 }
 
 #[test]
@@ -71,6 +69,28 @@ fn deep_and_long_texts_are_refused_once() {
         assert!(start.elapsed().as_millis() < 500, "{shown}: {:?}", start.elapsed());
         assert!(!ast.items.is_empty());
     }
+    let long = 20_000;
+    for part in [
+        "$",
+        ")",
+        "\"a\n",
+        "(\n",
+        "x = 3\n",
+        "\n",
+        "let a = (1\n",
+        "1 2 ",
+        "{}",
+        "_1__",
+        ";",
+        "layer f(\n",
+        "// a\n",
+        "{\n}",
+    ] {
+        let start = std::time::Instant::now();
+        parse(&wrap(part.repeat(long)));
+        parse(&part.repeat(long));
+        assert!(start.elapsed().as_secs() < 10, "{part:?}: {:?}", start.elapsed());
+    }
     for open in ["(", "[", "{", "if ", "{\n", "f(\n", "[\n", "if x then {\n", "x |> f({"] {
         parse(&wrap(open.repeat(deep)));
         parse(&wrap(open.repeat(40)));
@@ -80,9 +100,8 @@ fn deep_and_long_texts_are_refused_once() {
 
 #[test]
 fn shipped_files_parse() {
-    insta::glob!("../..", "{examples,std-models}/**/*.nn", |path| {
-        let text = std::fs::read_to_string(path).unwrap();
+    for (name, text) in texts("examples").into_iter().chain(texts("std-models")) {
         let (_, problems) = parse(&text);
-        assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
-    });
+        assert!(problems.is_empty(), "{name}: {problems:#?}");
+    }
 }

@@ -1,0 +1,129 @@
+//! The mistakes in `tests/fixtures/errors/`: each marked `//~ code` is reported on its line, and nothing else is.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use nnc::diagnostics::Diagnostic;
+use nnc::diagnostics::render::{self, Style};
+use nnc::source::Sources;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/errors")
+}
+
+/// The files of the folder with the ending, by name, sorted.
+fn names(ending: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.extension().is_some_and(|found| found == ending));
+    let mut names: Vec<String> = files.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Each marked line with its code, in order.
+fn marked(text: &str) -> Vec<(usize, String)> {
+    let mut marked = Vec::new();
+    for (line, content) in text.lines().enumerate() {
+        let Some((_, codes)) = content.split_once("//~") else { continue };
+        marked.extend(codes.split_whitespace().map(|code| (line, code.to_string())));
+    }
+    marked.sort();
+    marked
+}
+
+/// Each diagnostic's line and code, in order.
+fn reported(sources: &Sources, diagnostics: &[Diagnostic]) -> Vec<(usize, String)> {
+    let mut reported: Vec<(usize, String)> = diagnostics
+        .iter()
+        .map(|problem| {
+            let line = problem.span().map_or(0, |span| sources.get(span.file).position(span.start).line);
+            (line, problem.code.to_string())
+        })
+        .collect();
+    reported.sort();
+    reported
+}
+
+#[test]
+fn every_marked_mistake_is_reported_and_nothing_else() {
+    let mut failures = String::new();
+    for name in names("nn") {
+        let text = std::fs::read_to_string(fixtures().join(&name).with_extension("nn")).unwrap();
+        let (sources, diagnostics) = nnc::driver::check_text(&format!("{name}.nn"), &text);
+        let (expected, found) = (marked(&text), reported(&sources, &diagnostics));
+        for (line, code) in expected.iter().filter(|mark| !found.contains(mark)) {
+            writeln!(failures, "{name}.nn:{}: {code} is not reported", line + 1).unwrap();
+        }
+        for (line, code) in found.iter().filter(|mark| !expected.contains(mark)) {
+            writeln!(failures, "{name}.nn:{}: {code} is reported and not marked", line + 1).unwrap();
+        }
+        let expected_count = |mark: &(usize, String)| expected.iter().filter(|other| *other == mark).count();
+        for mark in &expected {
+            let count = found.iter().filter(|other| *other == mark).count();
+            if count > expected_count(mark) {
+                writeln!(failures, "{name}.nn:{}: {} is reported {count} times", mark.0 + 1, mark.1).unwrap();
+            }
+        }
+        let rendered: Vec<String> =
+            diagnostics.iter().map(|problem| render::human(problem, &sources, &Style::plain())).collect();
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(fixtures());
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.remove_input_file();
+        let snapshot =
+            settings.bind(|| std::panic::catch_unwind(|| insta::assert_snapshot!(name.clone(), rendered.join("\n"))));
+        if snapshot.is_err() {
+            writeln!(failures, "{name}.nn: {name}.snap differs").unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+#[test]
+fn every_snapshot_has_its_fixture() {
+    let fixtures = names("nn");
+    let orphans: Vec<String> = names("snap").into_iter().filter(|name| !fixtures.contains(name)).collect();
+    assert!(orphans.is_empty(), "no fixture for {orphans:?}");
+}
+
+/// `text` after the edits of a fix.
+fn apply(text: &str, diagnostic: &Diagnostic) -> String {
+    let mut edits: Vec<_> = diagnostic.fixes[0].edits.iter().collect();
+    edits.sort_by_key(|edit| edit.span.start);
+    let mut fixed = text.to_string();
+    for edit in edits.into_iter().rev() {
+        fixed.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
+    }
+    fixed
+}
+
+#[test]
+fn every_fix_removes_its_mistake() {
+    let mut failures = String::new();
+    for name in names("nn") {
+        let text = std::fs::read_to_string(fixtures().join(&name).with_extension("nn")).unwrap();
+        let file = format!("{name}.nn");
+        let (sources, diagnostics) = nnc::driver::check_text(&file, &text);
+        let main = sources.iter().find(|source| source.name == file).map(|source| source.id);
+        for problem in diagnostics.iter().filter(|problem| !problem.fixes.is_empty()) {
+            if problem.fixes[0].edits.iter().any(|edit| Some(edit.span.file) != main) {
+                continue;
+            }
+            let fixed = apply(&text, problem);
+            let (after_sources, after) = nnc::driver::check_text(&file, &fixed);
+            let before_count = diagnostics.len();
+            if after.len() >= before_count {
+                let left: Vec<String> = after.iter().map(|problem| render::short(problem, &after_sources)).collect();
+                writeln!(
+                    failures,
+                    "{}\n  {}\n{fixed}\nleaves {left:#?}",
+                    render::short(problem, &sources),
+                    problem.fixes[0].title
+                )
+                .unwrap();
+            }
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}

@@ -1,0 +1,178 @@
+//! Diagnostics as text.
+
+use nnc::diagnostics::render::{self, Style};
+use nnc::diagnostics::{Diagnostic, Edit};
+use nnc::source::{FileId, Sources, Span};
+
+fn span(sources: &Sources, file: FileId, part: &str) -> Span {
+    let start = sources.get(file).text.find(part).unwrap();
+    Span::new(file, start, start + part.len())
+}
+
+fn end(sources: &Sources, file: FileId) -> Span {
+    let end = sources.get(file).text.len();
+    Span::new(file, end, end)
+}
+
+#[test]
+fn labels_in_two_files_are_shown_with_their_files() {
+    let mut sources = Sources::new();
+    let main = sources.add("main.nn", "model M(x: [4]) -> y: [1] {\n  x |> twice(3)\n}\n");
+    let other = sources.add("std:prelude/layers.nn", "/// Doubles.\nlayer twice(x: [n]) -> [n] = x + x\n");
+    let problem = Diagnostic::error("shape-mismatch", "`twice` takes no configuration")
+        .at(span(&sources, main, "twice(3)"), "this is given one value")
+        .and(span(&sources, main, "[4]"), "the input")
+        .and(span(&sources, other, "layer twice(x: [n])"), "declared without")
+        .help("leave it out");
+    insta::assert_snapshot!(render::human(&problem, &sources, &Style::plain()), @r#"
+    shape-mismatch
+
+      × `twice` takes no configuration
+       ╭─[main.nn:2:8]
+     1 │ model M(x: [4]) -> y: [1] {
+       ·            ─┬─
+       ·             ╰── the input
+     2 │   x |> twice(3)
+       ·        ────┬───
+       ·            ╰── this is given one value
+     3 │ }
+       ╰────
+      help: leave it out
+
+    Advice:
+      ☞ declared without
+       ╭─[std:prelude/layers.nn:2:1]
+     1 │ /// Doubles.
+     2 │ layer twice(x: [n]) -> [n] = x + x
+       · ─────────┬─────────
+       ·          ╰── here
+       ╰────
+    "#);
+    let ascii = Style { color: false, unicode: false, width: 60 };
+    insta::assert_snapshot!(render::human(&problem, &sources, &ascii), @r#"
+    shape-mismatch
+
+      x `twice` takes no configuration
+       ,-[main.nn:2:8]
+     1 | model M(x: [4]) -> y: [1] {
+       :            ^|^
+       :             `-- the input
+     2 |   x |> twice(3)
+       :        ^^^^|^^^
+       :            `-- this is given one value
+     3 | }
+       `----
+      help: leave it out
+
+    Advice:
+      > declared without
+       ,-[std:prelude/layers.nn:2:1]
+     1 | /// Doubles.
+     2 | layer twice(x: [n]) -> [n] = x + x
+       : ^^^^^^^^^|^^^^^^^^^
+       :          `-- here
+       `----
+    "#);
+    assert_eq!(render::short(&problem, &sources), "main.nn:2:8: error[shape-mismatch]: `twice` takes no configuration");
+}
+
+#[test]
+fn colors_are_used_where_wanted() {
+    let mut sources = Sources::new();
+    let file = sources.add("a.nn", "const A = b\n");
+    let problem = Diagnostic::warning("unknown-name", "what").at(span(&sources, file, "b"), "this");
+    let color = Style { color: true, unicode: true, width: 80 };
+    assert!(render::human(&problem, &sources, &color).contains('\u{1b}'));
+    assert!(!render::human(&problem, &sources, &Style::plain()).contains('\u{1b}'));
+}
+
+#[test]
+fn lines_of_a_data_file_keep_their_numbers() {
+    let mut sources = Sources::new();
+    let file = sources.add_excerpt("wine.csv", "13.2,1.78,abc,11.2\n", 1043);
+    let problem =
+        Diagnostic::error("not-a-number", "`abc` is no number").at(span(&sources, file, "abc"), "third column");
+    insta::assert_snapshot!(render::human(&problem, &sources, &Style::plain()), @r#"
+    not-a-number
+
+      × `abc` is no number
+          ╭─[wine.csv:1043:11]
+     1043 │ 13.2,1.78,abc,11.2
+          ·           ─┬─
+          ·            ╰── third column
+          ╰────
+    "#);
+    assert_eq!(render::short(&problem, &sources), "wine.csv:1043:11: error[not-a-number]: `abc` is no number");
+    assert!(render::json(&problem, &sources).contains(r#""start":{"line":1042,"character":10}"#));
+}
+
+#[test]
+fn the_end_of_a_file_can_be_pointed_at() {
+    for text in ["", "\n", "const A =", "const A =\n", "const A =\n\n\n", "const A = // ö"] {
+        let mut sources = Sources::new();
+        let file = sources.add("a.nn", text);
+        let problem = Diagnostic::error("missing-value", "a value is missing").at(end(&sources, file), "here");
+        let shown = render::human(&problem, &sources, &Style::plain());
+        assert!(shown.contains("here") && shown.contains("a.nn:1:"), "{text:?}:\n{shown}");
+        render::short(&problem, &sources);
+        render::json(&problem, &sources);
+    }
+}
+
+#[test]
+fn tabs_and_wide_characters_keep_labels_in_place() {
+    let mut sources = Sources::new();
+    let file = sources.add("a.nn", "fn f(x) = {\n\tcsv(\"名前 😀.csv\") + wrong\n}\n");
+    let problem =
+        Diagnostic::error("unknown-name", "there is no `wrong`").at(span(&sources, file, "wrong"), "not known");
+    insta::assert_snapshot!(render::human(&problem, &sources, &Style::plain()), @r#"
+    unknown-name
+
+      × there is no `wrong`
+       ╭─[a.nn:2:20]
+     1 │ fn f(x) = {
+     2 │     csv("名前 😀.csv") + wrong
+       ·                          ──┬──
+       ·                            ╰── not known
+     3 │ }
+       ╰────
+    "#);
+    assert_eq!(render::short(&problem, &sources), "a.nn:2:20: error[unknown-name]: there is no `wrong`");
+}
+
+#[test]
+fn a_label_over_many_lines_is_cut() {
+    let mut sources = Sources::new();
+    let body = "  x\n".repeat(30);
+    let file = sources.add("a.nn", format!("layer a(x: [n]) -> [n] {{\n{body}}}\n"));
+    let all = Span::new(file, 0, sources.get(file).text.len());
+    let problem = Diagnostic::error("too-much", "too much").at(all, "all of this");
+    insta::assert_snapshot!(render::human(&problem, &sources, &Style::plain()), @r#"
+    too-much
+
+      × too much
+       ╭─[a.nn:1:1]
+     1 │ layer a(x: [n]) -> [n] {
+       · ────────────┬───────────
+       ·             ╰── all of this
+     2 │   x
+       ╰────
+    "#);
+}
+
+#[test]
+fn json_counts_as_the_language_server_protocol_does() {
+    let mut sources = Sources::new();
+    let file = sources.add("a.nn", "// 😀\nfn f(x) = \"😀\" + a b\n");
+    let at = span(&sources, file, "b\n");
+    let at = Span { end: at.start + 1, ..at };
+    let problem = Diagnostic::error("missing-comma", "a \"comma\"")
+        .at(at, "here")
+        .help("insert it")
+        .fix("insert `,`", Edit::replace(Span { end: at.start, ..at }, ","));
+    insta::assert_snapshot!(render::json(&problem, &sources), @r#"{"code":"missing-comma","severity":"error","message":"a \"comma\"","file":"a.nn","range":{"start":{"line":1,"character":19},"end":{"line":1,"character":20}},"labels":[{"range":{"start":{"line":1,"character":19},"end":{"line":1,"character":20}},"file":"a.nn","message":"here"}],"help":"insert it","fixes":[{"title":"insert `,`","safe":true,"edits":[{"range":{"start":{"line":1,"character":19},"end":{"line":1,"character":19}},"text":","}]}]}"#);
+    let nowhere = Diagnostic::error("no-file", "there is no file");
+    insta::assert_snapshot!(render::json(&nowhere, &sources), @r#"{"code":"no-file","severity":"error","message":"there is no file","file":null,"range":null,"labels":[],"help":null,"fixes":[]}"#);
+    assert_eq!(render::short(&nowhere, &sources), "error[no-file]: there is no file");
+    assert!(render::human(&nowhere, &sources, &Style::plain()).contains("there is no file"));
+}
