@@ -19,7 +19,7 @@ pub struct Ast {
     pub comments: Vec<Comment>,
     /// What could not be parsed would have bound these names: using one is no second mistake.
     pub broken: Vec<Name>,
-    /// Where a mistake was reported and the tree says what was meant rather than what is written.
+    /// Where a mistake was reported and the tree is not what is written: something was mended or left out.
     pub repaired: Vec<Span>,
 }
 

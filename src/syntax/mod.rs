@@ -11,9 +11,12 @@
 pub mod ast;
 mod brackets;
 mod explain;
+mod format;
 mod layout;
 pub mod parser;
+pub mod print;
 mod repair;
 mod tokens;
 
+pub use format::format;
 pub use parser::parse;

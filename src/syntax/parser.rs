@@ -809,6 +809,7 @@ impl Builder<'_, '_> {
         if !self.is_repaired(span) {
             self.diagnostics.push(explain::slice(self.layout, self.file, range, place));
         }
+        self.ast.repaired.push(span);
         span
     }
 

@@ -7,6 +7,7 @@ mod data_fields;
 mod docs;
 mod edits;
 mod errors;
+mod format;
 mod grad;
 mod graph;
 mod jit;
