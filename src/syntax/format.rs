@@ -74,7 +74,9 @@ fn declarations<'a>(ast: &Ast, text: &'a str, tokens: &'a [Token<'a>]) -> Vec<Ro
             let is_damaged = matches!(item.kind, ItemKind::Error)
                 || ast.repaired.iter().any(|damage| damage.start <= item.span.end && item.span.start <= damage.end);
             // Two declarations on one line are a mistake.
-            if let Some(row) = rows.last_mut().filter(|row| newlines == 0 && !matches!(row.content, Content::Comment(_))) {
+            if let Some(row) =
+                rows.last_mut().filter(|row| newlines == 0 && !matches!(row.content, Content::Comment(_)))
+            {
                 row.content = Content::Verbatim { text: text[start..limit].trim_end(), comment: None };
                 end = limit;
                 at = behind.max(at + 1);
@@ -147,7 +149,8 @@ fn lines_of(rows: &[Row]) -> Vec<String> {
         }
         start = end;
     }
-    let mut texts: Vec<String> = rows.iter().zip(&shapes).zip(&columns).map(|((row, shape), &column)| text(row, shape, column)).collect();
+    let mut texts: Vec<String> =
+        rows.iter().zip(&shapes).zip(&columns).map(|((row, shape), &column)| text(row, shape, column)).collect();
     align_signatures(rows, &shapes, &mut texts);
     rows::with_comments(rows, texts)
 }
@@ -156,7 +159,8 @@ fn lines_of(rows: &[Row]) -> Vec<String> {
 fn run_end(rows: &[Row], shapes: &[Shape], start: usize) -> usize {
     let Shape::Equation { keyword, .. } = &shapes[start] else { return start + 1 };
     let is_const = |keyword: &str| keyword == "const";
-    let same = |shape: &Shape| matches!(shape, Shape::Equation { keyword: other, .. } if is_const(other) == is_const(keyword));
+    let same =
+        |shape: &Shape| matches!(shape, Shape::Equation { keyword: other, .. } if is_const(other) == is_const(keyword));
     (start..rows.len()).find(|&place| !same(&shapes[place])).unwrap_or(rows.len())
 }
 

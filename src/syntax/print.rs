@@ -137,7 +137,8 @@ impl Printer<'_> {
             }
             for parameter in list {
                 let ty = parameter.ty.as_ref().map_or(String::new(), |ty| format!(": {}", self.ty(ty)));
-                let default = parameter.default.map_or(String::new(), |value| format!(" = {}", self.form(value).flat()));
+                let default =
+                    parameter.default.map_or(String::new(), |value| format!(" = {}", self.form(value).flat()));
                 self.line(2, &format!("{what} {}{ty}{default}", parameter.name.value), None);
             }
         }
@@ -259,7 +260,9 @@ impl Printer<'_> {
             }
             ExprKind::Range(start, end) => Form::list("range", [self.form(*start), self.form(*end)]),
             ExprKind::Rest(name) => Form::atom(format!("..{}", name.value)),
-            ExprKind::Block(statements) => Form::list("block", statements.iter().map(|statement| self.statement(statement))),
+            ExprKind::Block(statements) => {
+                Form::list("block", statements.iter().map(|statement| self.statement(statement)))
+            }
             ExprKind::Repeat { count, body } => Form::list("repeat", [self.form(*count), self.form(*body)]),
             ExprKind::Each(inner) => Form::list("each", [self.form(*inner)]),
             ExprKind::Scan { over, from, body } => {

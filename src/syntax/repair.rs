@@ -261,7 +261,10 @@ fn conditions(tokens: &mut [Token], repairs: &mut Repairs) {
             TokenKind::Open => open.push(std::mem::take(&mut condition)),
             TokenKind::Close => condition = open.pop().unwrap_or(false),
             TokenKind::Word if tokens[index].is("if") => {
-                condition = !index.checked_sub(1).is_some_and(|before| tokens::begins_statement(&tokens[before].text));
+                // Elsewhere it is a name that a keyword cannot be, or that of an argument.
+                let bound = index.checked_sub(1).is_some_and(|before| tokens::begins_statement(&tokens[before].text));
+                let named = tokens.get(index + 1).is_some_and(|next| next.is("="));
+                condition = !bound && !named;
             }
             TokenKind::Word if tokens[index].is("then") => condition = false,
             TokenKind::Newline

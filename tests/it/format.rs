@@ -33,7 +33,10 @@ fn structure(text: &str) -> (String, Vec<String>) {
     let mut diagnostics = Diagnostics::new();
     let file = Sources::new().add("test.nn", text);
     let ast = syntax::parse(file, text, &mut diagnostics);
-    (syntax::print::print_structure(&ast), ast.comments.iter().map(|comment| comment.text.trim_end().to_string()).collect())
+    (
+        syntax::print::print_structure(&ast),
+        ast.comments.iter().map(|comment| comment.text.trim_end().to_string()).collect(),
+    )
 }
 
 /// Formatting twice is formatting once, and keeps tree and comments.
@@ -57,7 +60,7 @@ fn formatting_keeps_the_program() {
     for folder in ["tests/fixtures", "examples", "std-models"] {
         for (name, text) in texts(folder) {
             assert_sound(&name, &text);
-            for edited in edits(&text, 150, 7) {
+            for edited in edits(&text, 60, 7) {
                 assert_sound(&name, &edited);
             }
         }

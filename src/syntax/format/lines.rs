@@ -134,7 +134,7 @@ impl Writer {
             }
         }
         let operators = loosest_operators(pieces);
-        if !operators.is_empty() && !forced {
+        if !operators.is_empty() && !forced && self.fills(pieces, &operators, indent, tail) {
             return self.fill(pieces, &operators, indent, tail);
         }
         self.expand(pieces, indent, tail);
@@ -151,6 +151,17 @@ impl Writer {
         self.pieces(&pieces[start..], indent + INDENT, tail);
     }
 
+    /// Whether the parts that end behind the places fit on lines of their own.
+    fn fills(&self, pieces: &[Piece], places: &[usize], indent: usize, tail: usize) -> bool {
+        let mut start = 0;
+        let ends = places.iter().map(|place| place + 1).chain([pieces.len()]);
+        ends.into_iter().all(|end| {
+            let column = if start == 0 { self.column } else { indent + INDENT };
+            let part = &pieces[std::mem::replace(&mut start, end)..end];
+            flat(part).is_some_and(|flat| column + width(&flat) + tail <= WIDTH)
+        })
+    }
+
     /// As much on each line as fits; lines end behind the places.
     fn fill(&mut self, pieces: &[Piece], places: &[usize], indent: usize, tail: usize) {
         let mut start = 0;
@@ -162,7 +173,7 @@ impl Writer {
                 let fits = flat(part).is_some_and(|flat| self.column + 1 + width(&flat) + tail <= WIDTH);
                 if fits { self.push(" ") } else { self.new_line(indent + INDENT) }
             }
-            self.pieces(part, indent, tail);
+            self.push(&flat(part).unwrap_or_default());
             start = end;
         }
     }
@@ -225,7 +236,8 @@ impl Writer {
             if self.column + before + 2 <= WIDTH {
                 return opened;
             }
-            let longest = (0..first).filter(|&place| holds(&pieces[place])).max_by_key(|&place| piece_width(&pieces[place]));
+            let longest =
+                (0..first).filter(|&place| holds(&pieces[place])).max_by_key(|&place| piece_width(&pieces[place]));
             match longest {
                 Some(longest) => opened[longest] = true,
                 None => return opened,

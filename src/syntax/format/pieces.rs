@@ -245,7 +245,8 @@ fn shapes(tokens: &[Token]) -> Vec<Shape> {
         let behind_operand = before.is_some_and(Token::ends_operand);
         let is_sign = token.is("-") && !behind_operand;
         let number = |token: Option<&Token>| token.is_some_and(|token| token.kind == TokenKind::Number);
-        let is_tight = token.is("^") && (number(after(1)) || (after(1).is_some_and(|next| next.is("-")) && number(after(2))));
+        let is_tight =
+            token.is("^") && (number(after(1)) || (after(1).is_some_and(|next| next.is("-")) && number(after(2))));
         let mut in_cases = false;
         match token.kind {
             TokenKind::Open => braces.push(token.is("{") && before.is_some_and(|before| before.is(":"))),

@@ -133,7 +133,9 @@ fn role<'r, 'a>(pieces: &'r [Piece<'a>], kind: Kind) -> Role<'r, 'a> {
 
 /// The place of the first `=` outside of brackets.
 pub(super) fn equals(pieces: &[Piece]) -> Option<usize> {
-    pieces.iter().position(|piece| matches!(piece, Piece::Word(word) if word.text == "=" && word.kind == TokenKind::Symbol))
+    pieces
+        .iter()
+        .position(|piece| matches!(piece, Piece::Word(word) if word.text == "=" && word.kind == TokenKind::Symbol))
 }
 
 /// Gives columns to each run of rows that have the same role.
