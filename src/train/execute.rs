@@ -38,7 +38,7 @@ pub struct Executable {
 
 enum Kind {
     Interp(Graph),
-    Jit(Program, Workspace),
+    Jit(Box<(Program, Workspace)>),
 }
 
 impl Executable {
@@ -67,7 +67,7 @@ impl Executable {
                 }
                 let program = jit::compile(&module, target);
                 let workspace = program.workspace(pool);
-                Kind::Jit(program, workspace)
+                Kind::Jit(Box::new((program, workspace)))
             }
         };
         Ok(Executable { externals, kind })
@@ -87,7 +87,7 @@ impl Executable {
     pub fn run(&mut self, externals: &mut [&mut Buffer]) {
         match &mut self.kind {
             Kind::Interp(graph) => interpret(graph, externals),
-            Kind::Jit(program, workspace) => program.run(workspace, externals),
+            Kind::Jit(code) => code.0.run(&mut code.1, externals),
         }
     }
 }

@@ -143,7 +143,10 @@ fn categories_index_and_indicate() {
     let table = reals(&[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     assert_eq!(apply(HirOp::Gather, &[table.clone(), token.clone()], numbers(&[2, 2])).reals(), [5.0, 6.0, 1.0, 2.0]);
     assert_eq!(apply(HirOp::Gather, &[table, classes(3, &[], &[1])], numbers(&[2])).reals(), [3.0, 4.0]);
-    assert_eq!(apply(HirOp::OneHot, &[token.clone()], numbers(&[2, 3])).reals(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+    assert_eq!(
+        apply(HirOp::OneHot, std::slice::from_ref(&token), numbers(&[2, 3])).reals(),
+        [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    );
     assert_eq!(apply(HirOp::OneHot, &[classes(3, &[], &[1])], numbers(&[3])).reals(), [0.0, 1.0, 0.0]);
     let same = apply(HirOp::Elementwise(Elementwise::Eq), &[token, classes(3, &[], &[0])], truths(&[2]));
     assert_eq!(same.truths(), [false, true]);
@@ -200,7 +203,7 @@ fn draws(op: HirOp, a: f32, b: f32) -> Vec<f32> {
 
 fn mean_and_deviation(x: &[f32]) -> (f64, f64) {
     let mean = x.iter().copied().map(f64::from).sum::<f64>() / x.len() as f64;
-    let square = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / x.len() as f64;
+    let square = x.iter().map(|&x| (f64::from(x) - mean) * (f64::from(x) - mean)).sum::<f64>() / x.len() as f64;
     (mean, square.sqrt())
 }
 

@@ -27,10 +27,10 @@ fn a_factor_of_the_epoch_changes_with_the_epoch() {
     let hir = hir_with(w.finish(&[("value", factor)]));
     let programs = Programs { run: &hir.runs[0], model: &hir.models[0], weighted: false };
     let mut rate = Rate::new(&programs, &Engine::Interp).unwrap();
-    for epoch in 0..4 {
+    for (epoch, factor) in [1.0, 0.5, 0.25, 0.125].into_iter().enumerate() {
         for step in 1..=5 {
             let moment = Moment { epoch, step: 5 * epoch as u64 + step, ..START };
-            assert_eq!(rate.at(moment), (0.1 * 0.5_f64.powi(epoch as i32)) as f32);
+            assert_eq!(rate.at(moment), (0.1 * factor) as f32);
         }
         rate.end_epoch(Moment { epoch, ..START });
     }
