@@ -225,8 +225,7 @@ fn format_text(name: &str, text: String) -> Formatted {
     let mut diagnostics = Diagnostics::new();
     let file = sources.add(name, text.as_str());
     let ast: Ast = syntax::parse(file, &text, &mut diagnostics);
-    let _ = &ast;
-    let formatted = text.clone();
+    let formatted = syntax::format(&ast, sources.get(file));
     Formatted { changed: formatted != text, text: formatted, sources, diagnostics: diagnostics.into_sorted() }
 }
 

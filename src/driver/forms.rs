@@ -1,12 +1,13 @@
 //! `nnc ir`: the intermediate forms of a program as text.
 
 use super::{Failure, Settings, check_file, problems};
-use crate::check::{Program, hir::BalanceKind};
+use crate::check::{self, Program, hir::BalanceKind};
 use crate::diagnostics::training;
 use crate::graph::{self, Graph};
 use crate::jit;
 use crate::plan::{self, PlanOptions};
 use crate::source::Sources;
+use crate::syntax;
 use crate::syntax::ast::{ItemKind, UseTarget};
 use crate::train::execute;
 use crate::train::program::Programs;
@@ -47,10 +48,10 @@ pub fn ir(
     }
     match stage {
         Stage::Ast => match checked.program.units.last() {
-            Some(unit) => return Ok(format!("{:#?}", unit.ast)),
+            Some(unit) => return Ok(syntax::print::print(&unit.ast, checked.sources.get(unit.ast.file))),
             None => return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics }),
         },
-        Stage::Hir => return Ok(crate::check::print::print(&checked.hir)),
+        Stage::Hir => return Ok(check::print::print(&checked.hir)),
         Stage::Graph | Stage::Grad | Stage::Plan | Stage::Kernel | Stage::Clif | Stage::Asm => {}
     }
     let hir = &checked.hir;
@@ -77,7 +78,7 @@ pub fn ir(
 fn later_form(graph: &Graph, stage: Stage, sources: &Sources) -> String {
     match stage {
         Stage::Ast | Stage::Hir | Stage::Graph | Stage::Grad => graph::print::print(graph, Some(sources)),
-        Stage::Plan => format!("{:#?}", plan::plan(graph, &PlanOptions::default())),
+        Stage::Plan => plan::print::print(graph, &plan::plan(graph, &PlanOptions::default())),
         Stage::Kernel => format!("{:#?}", execute::module(graph)),
         Stage::Clif | Stage::Asm => {
             let target = jit::Target { listing: true, ..jit::Target::default() };

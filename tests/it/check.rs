@@ -82,23 +82,23 @@ impl Shipped {
         (start.elapsed(), diagnostics.iter().count())
     }
 
-    /// Fails where a text takes longer than the limit three times in a row.
-    fn check_quickly(&self, what: &str, text: &str) {
-        let least = (0..3).map(|_| self.check(text).0).find(|&took| took < LIMIT);
-        assert!(least.is_some(), "{what} takes more than {LIMIT:?}:\n{text}");
+    /// Fails where a text takes longer than the limit.
+    fn check_ends(&self, what: &str, text: &str) {
+        let took = self.check(text).0;
+        assert!(took < LIMIT, "{what} takes {took:?}:\n{text}");
     }
 }
 
-/// What a check may take in an optimised build is 50 ms; the tests run unoptimised.
-const LIMIT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 50 });
+/// How long no check takes, on whatever machine: a test of coming to an end, not of speed, which `benches/edits.rs` measures.
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
-fn any_edit_checks_quickly() {
+fn any_edit_checks() {
     let shipped = Shipped::parse();
     for (number, path) in files(&["examples", "tests/fixtures/check", "tests/fixtures/errors"]).iter().enumerate() {
         let text = std::fs::read_to_string(path).unwrap();
         for edited in edits(&text, 25, 3 + number as u64) {
-            shipped.check_quickly(&path.display().to_string(), &edited);
+            shipped.check_ends(&path.display().to_string(), &edited);
         }
     }
 }

@@ -5,6 +5,7 @@ use nnc::diagnostics::Diagnostics;
 use nnc::source::Sources;
 use nnc::syntax;
 use nnc::syntax::ast::Ast;
+use std::time::{Duration, Instant};
 
 fn parse(text: &str) -> (Ast, Vec<String>) {
     let mut diagnostics = Diagnostics::new();
@@ -13,6 +14,9 @@ fn parse(text: &str) -> (Ast, Vec<String>) {
     let shown = diagnostics.iter().map(|problem| format!("{}: {} {:?}", problem.code, problem.message, problem.span()));
     (ast, shown.collect())
 }
+
+/// How long nothing takes, on whatever machine: a test of coming to an end, not of speed, which `benches/edits.rs` measures.
+const HANG: Duration = Duration::from_secs(20);
 
 #[test]
 fn the_pages_of_the_language_parse() {
@@ -23,17 +27,12 @@ fn the_pages_of_the_language_parse() {
 }
 
 #[test]
-fn any_edit_parses_quickly() {
+fn any_edit_parses() {
     for (name, text) in texts("tests/fixtures/format") {
         for (round, edited) in edits(&text, 1000, 1).enumerate() {
+            let start = Instant::now();
             let (ast, _) = parse(&edited);
-            let elapsed = || {
-                let start = std::time::Instant::now();
-                parse(&edited);
-                start.elapsed().as_millis()
-            };
-            // The machine may be busy with something else: the best of a few counts.
-            assert!((0..5).any(|_| elapsed() < 50), "{name} {round}: {} ms", elapsed());
+            assert!(start.elapsed() < HANG, "{name} {round}: {:?}", start.elapsed());
             for expr in &ast.exprs {
                 assert!(edited.get(expr.span.start as usize..expr.span.end as usize).is_some(), "{expr:?} in {edited}");
             }
@@ -66,12 +65,12 @@ fn deep_and_long_texts_are_refused_once() {
         "x".to_string() + &" on \"a\"".repeat(deep),
     ];
     for body in texts {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let shown: String = body.chars().take(20).collect();
         let (ast, problems) = parse(&wrap(body));
         assert_eq!(problems.len(), 1, "{shown}: {problems:#?}");
         assert!(problems[0].starts_with("too-deep"), "{shown}: {problems:?}");
-        assert!(start.elapsed().as_millis() < 500, "{shown}: {:?}", start.elapsed());
+        assert!(start.elapsed() < HANG, "{shown}: {:?}", start.elapsed());
         assert!(!ast.items.is_empty());
     }
     let long = 20_000;
