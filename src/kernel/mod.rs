@@ -6,12 +6,11 @@
 //! (elementwise), [`Stmt::Fold`] (reduction) or [`Stmt::Scalar`]; products run on [`Stmt::Tile`].
 //!
 //! ```text
-//! kernel k0 "dense_1 |> relu" {
+//! kernel k0 "dense_1 |> relu" (cost 384) {
 //!   for i in 0..32 {
 //!     map j in 0..3 {
-//!       %2 = loop k in 0..2 (%0 = 0.0) { %1 = fma p[2*i + k], W[3*k + j], %0 }
-//!       %3 = add %2, b[j]
-//!       store y[3*i + j], (max %3, 0.0)
+//!       %6 = loop k in 0..2 (%1 = 0.0) { next fma(p[2*i + k], W[3*k + j], %1) }
+//!       store y[3*i + j], max(add(%6, b[j]), 0.0)
 //!     }
 //!   }
 //! }
@@ -21,8 +20,10 @@ mod contract;
 mod emit;
 mod loops;
 mod lower;
+pub mod print;
 mod product;
 mod reduce;
+pub mod verify;
 
 pub use lower::lower;
 
@@ -379,6 +380,43 @@ pub enum Inst {
         /// The work of one round.
         block: Block,
     },
+}
+
+impl Inst {
+    /// Calls `visit` with every register that is used, in a loop's block too.
+    pub fn for_each_operand(&self, visit: &mut dyn FnMut(Reg)) {
+        match self {
+            Inst::F32 { .. } | Inst::I32 { .. } | Inst::Index { .. } | Inst::Load { .. } => {}
+            Inst::Store { value, .. } => visit(*value),
+            Inst::One { x, .. } => visit(*x),
+            Inst::Two { a, b, .. } => [*a, *b].into_iter().for_each(visit),
+            Inst::Fma { a, b, c, .. } => [*a, *b, *c].into_iter().for_each(visit),
+            Inst::Select { mask, a, b, .. } => [*mask, *a, *b].into_iter().for_each(visit),
+            Inst::Math { operands, .. } => operands.iter().copied().for_each(visit),
+            Inst::Uniform { seed: [first, second], step, .. } => [*first, *second, *step].into_iter().for_each(visit),
+            Inst::Loop { carried, block, .. } => {
+                carried.iter().flat_map(|value| [value.start, value.next]).for_each(&mut *visit);
+                block.insts.iter().for_each(|inst| inst.for_each_operand(visit));
+            }
+        }
+    }
+
+    /// Calls `visit` with every place that is read or written, in a loop's block too.
+    pub fn for_each_place(&self, visit: &mut dyn FnMut(&Place)) {
+        match self {
+            Inst::Load { place, .. } | Inst::Store { place, .. } => visit(place),
+            Inst::Loop { block, .. } => block.insts.iter().for_each(|inst| inst.for_each_place(visit)),
+            Inst::F32 { .. }
+            | Inst::I32 { .. }
+            | Inst::Index { .. }
+            | Inst::One { .. }
+            | Inst::Two { .. }
+            | Inst::Fma { .. }
+            | Inst::Select { .. }
+            | Inst::Math { .. }
+            | Inst::Uniform { .. } => {}
+        }
+    }
 }
 
 /// A value carried through an [`Inst::Loop`].

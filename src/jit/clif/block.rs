@@ -1,6 +1,6 @@
 //! The instructions of a block, for one value of the lane variable or for several groups of four.
 
-use super::{Bound, Emitter, Group, Held, Width, scalar_type, stride, vector_type};
+use super::{Bound, Emitter, Group, Held, Known, MAX_GROUPS, Width, scalar_type, stride, vector_type};
 use crate::kernel::{Affine, Carried, Comparison, Inst, Lane, OneOp, Place, Reg, TwoOp, Var};
 use cranelift::codegen::ir::ConstantData;
 use cranelift::prelude::*;
@@ -93,11 +93,14 @@ impl Emitter<'_, '_> {
             return self.splat_bits(bits, vector_type(lane));
         }
         let one = held.one.expect("the register is defined");
-        let one = match lane {
+        let whole = match lane {
             Lane::F32 | Lane::I32 => one,
             Lane::Mask => self.builder.ins().bmask(types::I32, one),
         };
-        self.builder.ins().splat(vector_type(lane), one)
+        let splat = self.builder.ins().splat(vector_type(lane), whole);
+        self.known.push(Known::Lanes(reg, one));
+        self.regs[reg.0 as usize].lanes = [Some(splat); MAX_GROUPS];
+        splat
     }
 
     /// Lane by lane the number of these bits.
@@ -400,6 +403,7 @@ impl Emitter<'_, '_> {
         let rounds = extent / unroll;
         let mut from = 0;
         if rounds > 1 {
+            insts.iter().for_each(|inst| inst.for_each_place(&mut |place| self.prepare(place)));
             let zero = self.number(0);
             let bound = Bound::Number((rounds * unroll) as i64);
             current = self.counted(zero, bound, unroll as i64, &current, &mut |this, index, values| {
@@ -477,25 +481,5 @@ fn memory_type(lane: Lane) -> Type {
     match lane {
         Lane::F32 => types::F32,
         Lane::I32 | Lane::Mask => types::I32,
-    }
-}
-
-/// Calls `visit` with every place of some instructions and whether it is written.
-pub(super) fn for_each_place(insts: &[Inst], visit: &mut dyn FnMut(&Place, bool)) {
-    for inst in insts {
-        match inst {
-            Inst::Load { place, .. } => visit(place, false),
-            Inst::Store { place, .. } => visit(place, true),
-            Inst::Loop { block, .. } => for_each_place(&block.insts, visit),
-            Inst::F32 { .. }
-            | Inst::I32 { .. }
-            | Inst::Index { .. }
-            | Inst::One { .. }
-            | Inst::Two { .. }
-            | Inst::Fma { .. }
-            | Inst::Select { .. }
-            | Inst::Math { .. }
-            | Inst::Uniform { .. } => {}
-        }
     }
 }

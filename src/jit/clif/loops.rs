@@ -4,14 +4,15 @@
 //! are written out. A last group that is not full computes on zeros in the lanes that do not exist.
 
 use super::{Bound, Emitter, Group, LANES, MAX_GROUPS, Width, stride, vector_type};
-use crate::kernel::{Block, Combine, Comparison, Fold, Inst, Kernel, Lane, Order, Reg, Stmt, Var};
+use crate::kernel::{Block, Combine, Comparison, Fold, Inst, Kernel, Lane, Order, Place, Reg, Stmt, Var};
 use cranelift::prelude::*;
 
 /// Up to how many emitted instructions a map or fold is written out without a loop.
 const STRAIGHT: usize = 64;
 
 /// How the values of a lane variable are taken.
-struct Rounds {
+struct Rounds<'a> {
+    block: &'a Block,
     var: Var,
     extent: usize,
     /// Groups of lanes that one round takes; 0 for one value.
@@ -27,14 +28,16 @@ type Carry = Vec<Value>;
 
 impl Emitter<'_, '_> {
     pub(super) fn map(&mut self, var: Var, extent: usize, block: &Block) {
-        let hoisted = self.hoist(var, extent, block);
+        let lanes = extent > 1 && in_lanes(var, block);
+        let hoisted = self.hoist(var, extent, block, lanes);
         let weight = weight(&block.insts);
         let rounds = Rounds {
             var,
             extent,
-            per: if extent > 1 && in_lanes(var, block) { groups_per_round(&block.insts, weight) } else { 0 },
+            per: if lanes { groups_per_round(&block.insts, weight) } else { 0 },
             peel: 0,
             straight: (STRAIGHT / weight).max(1),
+            block,
         };
         self.rounds(&rounds, Carry::new(), &mut |this, width, carry| {
             this.block(&block.insts, width, &hoisted);
@@ -43,9 +46,9 @@ impl Emitter<'_, '_> {
     }
 
     pub(super) fn fold(&mut self, var: Var, extent: usize, block: &Block, folds: &[Fold]) {
-        let hoisted = self.hoist(var, extent, block);
         let interleaved = folds.iter().any(|fold| fold.order == Order::Interleaved);
         let lanes = interleaved || extent > 1 && !plain(var, block) && in_lanes(var, block);
+        let hoisted = self.hoist(var, extent, block, lanes);
         let weight = weight(&block.insts) + folds.len();
         let rounds = Rounds {
             var,
@@ -57,6 +60,7 @@ impl Emitter<'_, '_> {
             },
             peel: usize::from(folds.iter().any(|fold| matches!(fold.combine, Combine::ArgMax | Combine::ArgMin))),
             straight: (STRAIGHT / weight).max(1),
+            block,
         };
         let mut start = Carry::new();
         for fold in folds {
@@ -82,8 +86,9 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Emits the instructions that are the same for all values of the lane variable; tells which they are.
-    fn hoist(&mut self, var: Var, extent: usize, block: &Block) -> Vec<bool> {
+    /// Emits the instructions that are the same for all values of the lane variable, and where the rest runs on `lanes`, their
+    /// repetition; tells which they are.
+    fn hoist(&mut self, var: Var, extent: usize, block: &Block, lanes: bool) -> Vec<bool> {
         let mut hoisted = vec![false; block.insts.len()];
         if extent < 2 {
             return hoisted;
@@ -96,6 +101,14 @@ impl Emitter<'_, '_> {
             self.block(std::slice::from_ref(inst), Width::One, &[]);
             hoisted[number] = true;
         }
+        for inst in block.insts.iter().zip(&hoisted).filter_map(|(inst, hoisted)| (!hoisted).then_some(inst)) {
+            inst.for_each_operand(&mut |reg| {
+                let held = self.regs[reg.0 as usize];
+                if lanes && held.one.is_some() && held.bits.is_none() {
+                    self.lanes(reg, 0);
+                }
+            });
+        }
         hoisted
     }
 
@@ -106,26 +119,41 @@ impl Emitter<'_, '_> {
         start: Carry,
         body: &mut dyn FnMut(&mut Self, Width, Carry) -> Carry,
     ) -> Carry {
-        let Rounds { var, extent, per, peel, straight } = *rounds;
+        let Rounds { block, var, extent, per, peel, straight } = *rounds;
+        // A loop inside runs once for all groups, so that they do not wait for each other. Else one group comes after the other,
+        // which needs fewer registers.
+        let together = if per == 0 {
+            0
+        } else if block.insts.iter().any(|inst| matches!(inst, Inst::Loop { .. })) {
+            per
+        } else {
+            1
+        };
         let step = if per == 0 { 1 } else { per * LANES as usize };
         let whole = extent / step;
         let peel = peel.min(whole);
         let mut carry = start;
         let mut from = 0;
         if whole > straight.max(peel + 1) {
-            carry = self.written(var, per, 0, peel * step, carry, body);
+            carry = self.written(var, together, 0, peel * step, carry, body);
+            block.insts.iter().for_each(|inst| inst.for_each_place(&mut |place| self.prepare(place)));
             let first = self.number((peel * step) as i64);
             from = whole * step;
             carry = self.counted(first, Bound::Number(from as i64), step as i64, &carry, &mut |this, index, values| {
                 this.bind(var, Some(index), 0);
-                let groups = groups(0, step);
-                let width = if per == 0 { Width::One } else { Width::Lanes(var, &groups) };
-                let next = body(this, width, values.to_vec());
+                let mut carry = values.to_vec();
+                if per == 0 {
+                    carry = body(this, Width::One, carry);
+                } else {
+                    for groups in groups(0, step).chunks(together) {
+                        carry = body(this, Width::Lanes(var, groups), carry);
+                    }
+                }
                 this.unbind(var);
-                next
+                carry
             });
         }
-        self.written(var, per, from, extent, carry, body)
+        self.written(var, together, from, extent, carry, body)
     }
 
     /// The values from `from` to `to` without a loop.
@@ -377,7 +405,8 @@ fn groups_per_round(insts: &[Inst], weight: usize) -> usize {
 /// Whether a block is worth lanes: it has a vector access or arithmetic on values that differ by lane.
 fn in_lanes(var: Var, block: &Block) -> bool {
     let mut strided = true;
-    super::block::for_each_place(&block.insts, &mut |place, _| strided &= stride(&place.index, var) != 1);
+    let mut see = |place: &Place| strided &= stride(&place.index, var) != 1;
+    block.insts.iter().for_each(|inst| inst.for_each_place(&mut see));
     let copies = block.insts.iter().all(|inst| matches!(inst, Inst::Load { .. } | Inst::Store { .. }));
     !(strided && copies)
 }

@@ -16,10 +16,11 @@ mod uniform;
 pub(super) use loops::size;
 pub(super) use tile::{TileKey, emit_tile_function};
 
-use crate::kernel::{Affine, Buffer, BufferId, Kernel, Lane, Module, Place, Reg, Stmt, Storage, Var};
+use crate::kernel::{Affine, Buffer, Kernel, Lane, Module, Place, Reg, Stmt, Storage, Var};
 use cranelift::codegen::ir::{BlockArg, FuncRef, Function};
 use cranelift::prelude::*;
 use cranelift_module::FuncId;
+use std::collections::HashMap;
 
 /// The number of lanes of a vector.
 const LANES: i64 = 4;
@@ -143,6 +144,12 @@ pub(super) struct Emitter<'a, 'f> {
     link: &'a mut dyn Link,
     table: Vec<Option<Value>>,
     scratch: Value,
+    /// Sums `a + b · factor` that were computed.
+    sums: HashMap<(Value, Value, i64), Value>,
+    /// Products `a · factor` that were computed.
+    products: HashMap<(Value, i64), Value>,
+    /// What was computed, in order.
+    known: Vec<Known>,
     /// The kernel being translated: the type of its registers, what its variables and registers are.
     types: Vec<Lane>,
     vars: Vec<Option<Binding>>,
@@ -165,8 +172,8 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let parameters = builder.block_params(entry).to_vec();
         let mut used = vec![false; layout.table];
         for kernel in kernels {
-            mark_buffers(&kernel.body, &mut |buffer| {
-                if let (Slot::Table(slot), _) = layout.places[buffer.0 as usize] {
+            for_each_place(&kernel.body, &mut |place| {
+                if let (Slot::Table(slot), _) = layout.places[place.buffer.0 as usize] {
                     used[slot] = true;
                 }
             });
@@ -185,6 +192,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
             link,
             table,
             scratch,
+            sums: HashMap::new(),
+            products: HashMap::new(),
+            known: Vec::new(),
             types: Vec::new(),
             vars: Vec::new(),
             depth: 0,
@@ -259,6 +269,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             }
             return;
         }
+        for_each_place(body, &mut |place| self.prepare(place));
         let from = self.number(0);
         self.counted(from, Bound::Number(extent as i64), 1, &[], &mut |this, index, _| {
             this.bind(var, Some(index), 0);
@@ -291,32 +302,46 @@ impl<'a, 'f> Emitter<'a, 'f> {
         carried: &[Value],
         body: &mut dyn FnMut(&mut Self, Value, &[Value]) -> Vec<Value>,
     ) -> Vec<Value> {
-        let head = self.builder.create_block();
-        let exit = self.builder.create_block();
-        let index = self.builder.append_block_param(head, types::I64);
-        let mut current = Vec::with_capacity(carried.len());
-        let mut results = Vec::with_capacity(carried.len());
-        let mut arguments = vec![BlockArg::Value(from)];
-        for &value in carried {
-            let ty = self.builder.func.dfg.value_type(value);
-            current.push(self.builder.append_block_param(head, ty));
-            results.push(self.builder.append_block_param(exit, ty));
-            arguments.push(BlockArg::Value(value));
-        }
-        self.builder.ins().jump(head, &arguments);
-        self.builder.switch_to_block(head);
-        let next = body(self, index, &current);
-        let following = self.builder.ins().iadd_imm_s(index, step);
-        let go_on = match to {
-            Bound::Number(to) => self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, following, to),
-            Bound::Value(to) => self.builder.ins().icmp(IntCC::SignedLessThan, following, to),
+        let known = self.known.len();
+        let head = Loop::begin(&mut self.builder, &[&[from], carried].concat());
+        let go_on = |builder: &mut FunctionBuilder, index| match to {
+            Bound::Number(to) => builder.ins().icmp_imm_s(IntCC::SignedLessThan, index, to),
+            Bound::Value(to) => builder.ins().icmp(IntCC::SignedLessThan, index, to),
         };
-        let out: Vec<BlockArg> = next.iter().map(|&value| BlockArg::Value(value)).collect();
-        let mut back = vec![BlockArg::Value(following)];
-        back.extend_from_slice(&out);
-        self.builder.ins().brif(go_on, head, &back, exit, &out);
-        self.builder.switch_to_block(exit);
-        results
+        if carried.is_empty() {
+            body(self, head.current[0], &[]);
+            let following = self.builder.ins().iadd_imm_s(head.current[0], step);
+            let go_on = go_on(&mut self.builder, following);
+            head.end_checked(&mut self.builder, go_on, following);
+        } else {
+            let go_on = go_on(&mut self.builder, head.current[0]);
+            head.check(&mut self.builder, go_on);
+            let mut next = body(self, head.current[0], &head.current[1..]);
+            next.insert(0, self.builder.ins().iadd_imm_s(head.current[0], step));
+            head.end(&mut self.builder, &next);
+        }
+        self.forget(known);
+        head.current[1..].to_vec()
+    }
+
+    /// Forgets what was computed inside a loop that has ended.
+    fn forget(&mut self, known: usize) {
+        for fact in self.known.split_off(known) {
+            match fact {
+                Known::Sum(address, value, factor) => {
+                    self.sums.remove(&(address, value, factor));
+                }
+                Known::Product(value, factor) => {
+                    self.products.remove(&(value, factor));
+                }
+                Known::Lanes(reg, one) => {
+                    let held = &mut self.regs[reg.0 as usize];
+                    if held.one == Some(one) {
+                        held.lanes = [None; MAX_GROUPS];
+                    }
+                }
+            }
+        }
     }
 
     fn base(&self, slot: Slot) -> Value {
@@ -333,8 +358,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let bytes = start + 4 * (offset + extra);
         let mut address = self.base(slot);
         for (value, stride) in sum {
-            let scaled = self.scaled(value, 4 * stride);
-            address = self.builder.ins().iadd(address, scaled);
+            address = self.sum(address, value, 4 * stride);
         }
         match i32::try_from(bytes) {
             Ok(bytes) => (address, bytes),
@@ -350,17 +374,19 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
     /// The values and strides that an affine expression adds up at this point, outermost first, and its constant part.
     fn affine(&self, index: &Affine) -> (Vec<(Value, i64)>, i64) {
-        let mut offset = index.offset;
+        let constant = |&(var, stride): &(Var, i64)| stride * self.binding(var).offset;
+        (self.bound_terms(index), index.offset + index.terms.iter().map(constant).sum::<i64>())
+    }
+
+    fn bound_terms(&self, index: &Affine) -> Vec<(Value, i64)> {
         let mut terms = Vec::with_capacity(index.terms.len());
         for &(var, stride) in &index.terms {
-            let binding = self.binding(var);
-            offset += stride * binding.offset;
-            if let Some(value) = binding.value {
-                terms.push((binding.depth, value, stride));
+            if let Some(Binding { value: Some(value), depth, .. }) = self.vars[var.0 as usize] {
+                terms.push((depth, value, stride));
             }
         }
         terms.sort_by_key(|&(depth, ..)| depth);
-        (terms.into_iter().map(|(_, value, stride)| (value, stride)).collect(), offset)
+        terms.into_iter().map(|(_, value, stride)| (value, stride)).collect()
     }
 
     /// The value of an affine expression as i64.
@@ -381,19 +407,112 @@ impl<'a, 'f> Emitter<'a, 'f> {
         }
     }
 
+    fn sum(&mut self, address: Value, value: Value, factor: i64) -> Value {
+        if let Some(sum) = self.sums.get(&(address, value, factor)) {
+            return *sum;
+        }
+        // Factors that an address can hold need no instruction of their own: they are not shared.
+        let scaled = match factor {
+            1 => value,
+            2 | 4 | 8 => self.builder.ins().ishl_imm_u(value, i64::from(factor.trailing_zeros())),
+            _ => self.scaled(value, factor),
+        };
+        let sum = self.builder.ins().iadd(address, scaled);
+        self.sums.insert((address, value, factor), sum);
+        self.known.push(Known::Sum(address, value, factor));
+        sum
+    }
+
     fn scaled(&mut self, value: Value, factor: i64) -> Value {
         if factor == 1 {
-            value
-        } else if factor > 0 && factor.count_ones() == 1 {
+            return value;
+        }
+        if let Some(product) = self.products.get(&(value, factor)) {
+            return *product;
+        }
+        let product = if factor > 0 && factor.count_ones() == 1 {
             self.builder.ins().ishl_imm_u(value, i64::from(factor.trailing_zeros()))
         } else {
             self.builder.ins().imul_imm_s(value, factor)
+        };
+        self.products.insert((value, factor), product);
+        self.known.push(Known::Product(value, factor));
+        product
+    }
+
+    /// Computes in front of a loop what the addresses inside have in common: the parts of the variables bound so far.
+    fn prepare(&mut self, place: &Place) {
+        let (slot, _) = self.layout.places[place.buffer.0 as usize];
+        let mut address = self.base(slot);
+        for (value, stride) in self.bound_terms(&place.index) {
+            address = self.sum(address, value, 4 * stride);
         }
     }
 
     fn lane_type(&self, reg: Reg) -> Lane {
         self.types[reg.0 as usize]
     }
+}
+
+/// A loop under construction.
+///
+/// Values that are carried from round to round leave the loop from its head, not from its end. Used by the next round and
+/// behind the loop, each would be used twice, and the backend would not put loads into the instructions that
+/// a value with two uses is made of.
+struct Loop {
+    head: Block,
+    exit: Block,
+    /// The carried values, during a round and behind the loop.
+    current: Vec<Value>,
+}
+
+impl Loop {
+    /// Begins a loop whose first round is given these values. What follows is its head.
+    fn begin(builder: &mut FunctionBuilder, carried: &[Value]) -> Loop {
+        let head = builder.create_block();
+        let exit = builder.create_block();
+        let mut current = Vec::with_capacity(carried.len());
+        for &value in carried {
+            let ty = builder.func.dfg.value_type(value);
+            current.push(builder.append_block_param(head, ty));
+        }
+        builder.ins().jump(head, &arguments(carried));
+        builder.switch_to_block(head);
+        Loop { head, exit, current }
+    }
+
+    /// Leaves the loop unless `go_on`. What follows is its body.
+    fn check(&self, builder: &mut FunctionBuilder, go_on: Value) {
+        let body = builder.create_block();
+        builder.ins().brif(go_on, body, &[], self.exit, &[]);
+        builder.switch_to_block(body);
+    }
+
+    /// Ends a round. What follows stands behind the loop.
+    fn end(&self, builder: &mut FunctionBuilder, next: &[Value]) {
+        builder.ins().jump(self.head, &arguments(next));
+        builder.switch_to_block(self.exit);
+    }
+
+    /// Ends a round of a loop that carries its index alone and has no check at its head.
+    fn end_checked(&self, builder: &mut FunctionBuilder, go_on: Value, index: Value) {
+        builder.ins().brif(go_on, self.head, &arguments(&[index]), self.exit, &[]);
+        builder.switch_to_block(self.exit);
+    }
+}
+
+fn arguments(values: &[Value]) -> Vec<BlockArg> {
+    values.iter().map(|&value| BlockArg::Value(value)).collect()
+}
+
+/// Something computed inside a loop that is not known behind it.
+enum Known {
+    /// An entry of `sums`.
+    Sum(Value, Value, i64),
+    /// An entry of `products`.
+    Product(Value, i64),
+    /// The repetition of a register's value.
+    Lanes(Reg, Value),
 }
 
 /// Where a counted loop ends.
@@ -425,15 +544,15 @@ fn stride(index: &Affine, var: Var) -> i64 {
     index.terms.iter().find(|(other, _)| *other == var).map_or(0, |(_, stride)| *stride)
 }
 
-/// Calls `mark` with every buffer of some statements.
-fn mark_buffers(stmts: &[Stmt], mark: &mut dyn FnMut(BufferId)) {
+/// Calls `visit` with every place of some statements.
+fn for_each_place(stmts: &[Stmt], visit: &mut dyn FnMut(&Place)) {
     for stmt in stmts {
         match stmt {
-            Stmt::For { body, .. } => mark_buffers(body, mark),
+            Stmt::For { body, .. } => for_each_place(body, visit),
             Stmt::Map { block, .. } | Stmt::Fold { block, .. } | Stmt::Scalar(block) => {
-                block::for_each_place(&block.insts, &mut |place, _| mark(place.buffer));
+                block.insts.iter().for_each(|inst| inst.for_each_place(visit));
             }
-            Stmt::Tile(tile) => [&tile.a, &tile.b, &tile.c].into_iter().for_each(|place| mark(place.buffer)),
+            Stmt::Tile(tile) => [&tile.a, &tile.b, &tile.c].into_iter().for_each(&mut *visit),
         }
     }
 }

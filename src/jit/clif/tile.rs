@@ -3,17 +3,13 @@
 //! A small tile is written out where it stands. Every other shape of a program is one function of three pointers,
 //! called from wherever a tile of that shape stands.
 
-use super::Emitter;
 use super::block::ACCESS;
+use super::{Emitter, Loop};
 use crate::kernel::Tile;
-use cranelift::codegen::ir::BlockArg;
 use cranelift::prelude::*;
 
 /// Up to how many vector products a tile is written out in place.
 const INLINE: usize = 48;
-
-/// How many k one round of the loop takes.
-const UNROLL: usize = 4;
 
 /// What the code of a tile depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -68,39 +64,25 @@ pub(in crate::jit) fn emit_tile_function(
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
     let [a, b, c] = builder.block_params(entry)[..] else { panic!("a tile has three pointers") };
-    let vectors = key.rows * key.cols / 4;
-    let rounds = key.depth / UNROLL;
-    let mut sums = vec![None; vectors];
-    let (mut a_rest, mut b_rest, mut from) = (a, b, 0);
-    if rounds > 1 {
-        let head = builder.create_block();
-        let exit = builder.create_block();
-        let left = builder.append_block_param(head, types::I64);
-        let a_here = builder.append_block_param(head, types::I64);
-        let b_here = builder.append_block_param(head, types::I64);
-        for sum in &mut sums {
-            *sum = Some(builder.append_block_param(head, types::F32X4));
-        }
-        let count = builder.ins().iconst(types::I64, rounds as i64);
-        let zero = zero(&mut builder);
-        let mut arguments: Vec<BlockArg> = [count, a, b].map(BlockArg::Value).to_vec();
-        arguments.extend((0..vectors).map(|_| BlockArg::Value(zero)));
-        builder.ins().jump(head, &arguments);
-        builder.switch_to_block(head);
-        for k in 0..UNROLL {
-            products(&mut builder, key, a_here, b_here, k, &mut sums);
-        }
-        let left_next = builder.ins().iadd_imm_s(left, -1);
-        a_rest = builder.ins().iadd_imm_s(a_here, (4 * UNROLL * key.a_strides.1) as i64);
-        b_rest = builder.ins().iadd_imm_s(b_here, (4 * UNROLL * key.b_stride) as i64);
-        let mut back: Vec<BlockArg> = [left_next, a_rest, b_rest].map(BlockArg::Value).to_vec();
-        back.extend(sums.iter().flatten().map(|sum| BlockArg::Value(*sum)));
-        builder.ins().brif(left_next, head, &back, exit, &[]);
-        builder.switch_to_block(exit);
-        from = rounds * UNROLL;
-    }
-    for k in 0..key.depth - from {
-        products(&mut builder, key, a_rest, b_rest, k, &mut sums);
+    let mut sums = vec![None; key.rows * key.cols / 4];
+    if key.depth > 0 {
+        // Written out several times, a round would need more registers than there are.
+        let count = builder.ins().iconst(types::I64, key.depth as i64);
+        let mut start = vec![count, a, b];
+        start.resize(3 + sums.len(), zero(&mut builder));
+        let around = Loop::begin(&mut builder, &start);
+        let [left, a, b] = [0, 1, 2].map(|number| around.current[number]);
+        around.check(&mut builder, left);
+        sums = around.current[3..].iter().copied().map(Some).collect();
+        products(&mut builder, key, a, b, 0, &mut sums);
+        let mut next = vec![
+            builder.ins().iadd_imm_s(left, -1),
+            builder.ins().iadd_imm_s(a, 4 * key.a_strides.1 as i64),
+            builder.ins().iadd_imm_s(b, 4 * key.b_stride as i64),
+        ];
+        next.extend(sums.iter().flatten());
+        around.end(&mut builder, &next);
+        sums = around.current[3..].iter().copied().map(Some).collect();
     }
     epilogue(&mut builder, key, c, &sums);
     builder.ins().return_(&[]);
@@ -109,20 +91,34 @@ pub(in crate::jit) fn emit_tile_function(
 }
 
 /// Adds the products of one k, `k` behind what the pointers show, to the sums (none: zero).
+///
+/// The machine's fused multiply-add overwrites its first factor. A factor that is loaded anew for each product (one
+/// instruction, with its repetition) spares the copy that would else be made of it; copies in every third row keep as many
+/// instructions away from the units that load.
 fn products(builder: &mut FunctionBuilder, key: &TileKey, a: Value, b: Value, k: usize, sums: &mut [Option<Value>]) {
     let vectors = key.cols / 4;
     let b: Vec<Value> =
         (0..vectors).map(|vector| load(builder, types::F32X4, b, k * key.b_stride + 4 * vector)).collect();
     for row in 0..key.rows {
-        let a = load(builder, types::F32, a, row * key.a_strides.0 + k * key.a_strides.1);
-        let a = builder.ins().splat(types::F32X4, a);
+        let shared = row % 3 == 0;
+        let mut repeated = None;
         for vector in 0..vectors {
+            let a = match repeated {
+                Some(a) => a,
+                None => {
+                    let a = load(builder, types::F32, a, row * key.a_strides.0 + k * key.a_strides.1);
+                    builder.ins().splat(types::F32X4, a)
+                }
+            };
+            repeated = shared.then_some(a);
+            let last = vector + 1 == vectors;
+            let (first, second) = if shared && !last { (b[vector], a) } else { (a, b[vector]) };
             let sum = &mut sums[row * vectors + vector];
             let before = match *sum {
                 Some(sum) => sum,
                 None => zero(builder),
             };
-            *sum = Some(builder.ins().fma(b[vector], a, before));
+            *sum = Some(builder.ins().fma(first, second, before));
         }
     }
 }

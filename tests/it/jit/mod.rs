@@ -546,3 +546,126 @@ fn shards_and_storages() {
     module.kernels[0].cost = 0;
     agree(&module);
 }
+
+/// The text of a kernel with a loop inside a map, of a fold and of a tile.
+#[test]
+fn text() {
+    let mut w = Writer::new();
+    let [i, j, k, s] = ["i", "j", "k", "s"].map(|name| {
+        w.kernel.vars.push(name.into());
+        Var(w.kernel.vars.len() as u32 - 1)
+    });
+    let mut named = |name: &str, len| {
+        let id = w.external(DType::F32, len);
+        w.module.buffers[id.0 as usize].name = name.into();
+        id
+    };
+    let [p, weights, b, y, most] =
+        [("p", 64), ("W", 8), ("b", 4), ("y", 128), ("most", 32)].map(|(n, len)| named(n, len));
+    w.kernel.shards = Some((s, 2));
+    let [zero, sum, next, end, plus, low, out] = [Lane::F32; 7].map(|lane| w.reg(lane));
+    let mut inner = Vec::new();
+    let x = w.load(&mut inner, at(p, &[(s, 32), (i, 2), (k, 1)], 0));
+    let factor = w.load(&mut inner, at(weights, &[(k, 4), (j, 1)], 0));
+    inner.push(Inst::Fma { dst: next, a: x, b: factor, c: sum });
+    let mut insts = vec![Inst::F32 { dst: zero, value: 0.0 }, Inst::F32 { dst: low, value: -1e-7 }];
+    let carried = vec![Carried { start: zero, current: sum, next, result: end }];
+    insts.push(Inst::Loop { var: k, extent: 2, unroll: 1, carried, block: Block { insts: inner } });
+    let bias = w.load(&mut insts, at(b, &[(j, 1)], 0));
+    insts.push(Inst::Two { dst: plus, op: TwoOp::Add, a: end, b: bias });
+    insts.push(Inst::Two { dst: out, op: TwoOp::Max, a: plus, b: low });
+    insts.push(Inst::Store { place: at(y, &[(s, 64), (i, 4), (j, 1)], 0), value: out });
+    let map = Stmt::Map { var: j, extent: 4, block: Block { insts } };
+    let [row, largest] = [w.var(), w.var()];
+    let mut insts = Vec::new();
+    let value = w.load(&mut insts, at(y, &[(s, 64), (row, 4), (largest, 1)], 0));
+    let result = w.reg(Lane::F32);
+    let folds = vec![Fold { combine: Combine::Max, order: Order::Sequence, value, result }];
+    let fold = Stmt::Fold { var: largest, extent: 4, block: Block { insts }, folds };
+    let store =
+        Stmt::Scalar(Block { insts: vec![Inst::Store { place: at(most, &[(s, 16), (row, 1)], 0), value: result }] });
+    let tile = Stmt::Tile(Tile {
+        rows: 4,
+        cols: 4,
+        depth: 2,
+        a: at(p, &[(s, 32)], 2),
+        a_strides: (2, 1),
+        b: at(weights, &[], 0),
+        b_stride: 4,
+        c: at(y, &[(s, 64)], 0),
+        c_stride: 4,
+        accumulate: true,
+    });
+    let body = vec![
+        Stmt::For { var: i, extent: 16, unroll: false, body: vec![map] },
+        Stmt::For { var: row, extent: 16, unroll: true, body: vec![fold, store] },
+        tile,
+    ];
+    let module = w.finish(body);
+    agree(&module);
+    insta::assert_snapshot!(nnc::kernel::print::print(&module), @r#"
+    module test {
+      p: f32[64] = external 0
+      W: f32[8] = external 1
+      b: f32[4] = external 2
+      y: f32[128] = external 3
+      most: f32[32] = external 4
+    }
+    kernel k0 "test" (2 shards over s, cost 1000000) {
+      for i in 0..16 {
+        map j in 0..4 {
+          %3 = loop k in 0..2 (%1 = 0.0) { next fma(p[32*s + 2*i + k], W[4*k + j], %1) }
+          store y[64*s + 4*i + j], max(add(%3, b[j]), -1e-7)
+        }
+      }
+      for i4 in 0..16 unrolled {
+        fold i5 in 0..4 {
+          %11 = max in sequence of y[64*s + 4*i4 + i5]
+        }
+        do {
+          store most[16*s + i4], %11
+        }
+      }
+      tile 4x4: y[64*s + 4*r + c] += sum q in 0..2 of p[32*s + 2 + 2*r + q] * W[4*q + c]
+    }
+    "#);
+}
+
+/// What `verify` finds.
+#[test]
+fn faults() {
+    let module = |change: &dyn Fn(&mut Module)| {
+        let mut w = Writer::new();
+        let i = w.var();
+        let [x, y] = [0; 2].map(|_| w.external(DType::F32, 16));
+        let mut insts = Vec::new();
+        let value = w.load(&mut insts, at(x, &[(i, 2)], 1));
+        insts.push(Inst::Store { place: at(y, &[(i, 1)], 0), value });
+        let mut module = w.finish(vec![Stmt::Map { var: i, extent: 8, block: Block { insts } }]);
+        change(&mut module);
+        nnc::kernel::verify::verify(&module)
+    };
+    let block = |module: &mut Module, change: &dyn Fn(&mut Vec<Inst>)| match &mut module.kernels[0].body[0] {
+        Stmt::Map { block, .. } => change(&mut block.insts),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(module(&|_| {}), Ok(()));
+    let fault = |change: &dyn Fn(&mut Module)| module(change).expect_err("a fault");
+    let mut faults = Vec::new();
+    faults.push(fault(&|m| m.buffers[0].len = 15));
+    faults.push(fault(&|m| m.buffers[0].dtype = DType::I32));
+    faults.push(fault(&|m| m.externals = 1));
+    faults.push(fault(&|m| block(m, &|insts| insts.swap(0, 1))));
+    faults.push(fault(&|m| block(m, &|insts| insts.push(insts[0].clone()))));
+    faults.push(fault(&|m| m.kernels[0].vars.clear()));
+    faults.push(fault(&|m| m.buffers[1].storage = Storage::Arena(4)));
+    insta::assert_snapshot!(faults.join("\n"), @"
+    b0[1..=15] is not within its 15 elements
+    %0 is F32, its value I32
+    external 1 is not there
+    %0 is used before its assignment
+    %0 is assigned for the second time
+    Var(0) has no name
+    begins at element 4 of the arena, no multiple of 16
+    ");
+}
