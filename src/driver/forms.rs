@@ -5,6 +5,7 @@ use crate::check::{self, Program, hir::BalanceKind};
 use crate::diagnostics::training;
 use crate::graph::{self, Graph};
 use crate::jit;
+use crate::kernel;
 use crate::plan::{self, PlanOptions};
 use crate::source::Sources;
 use crate::syntax;
@@ -79,7 +80,7 @@ fn later_form(graph: &Graph, stage: Stage, sources: &Sources) -> String {
     match stage {
         Stage::Ast | Stage::Hir | Stage::Graph | Stage::Grad => graph::print::print(graph, Some(sources)),
         Stage::Plan => plan::print::print(graph, &plan::plan(graph, &PlanOptions::default())),
-        Stage::Kernel => format!("{:#?}", execute::module(graph)),
+        Stage::Kernel => kernel::print::print(&execute::module(graph)),
         Stage::Clif | Stage::Asm => {
             let target = jit::Target { listing: true, ..jit::Target::default() };
             let program = jit::compile(&execute::module(graph), &target);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 /// The `.nn` files below a folder of the repository, by name, sorted; none where the folder does not exist.
+#[allow(dead_code, reason = "the benchmark of edits has texts of its own")]
 pub(crate) fn texts(folder: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return Vec::new() };
