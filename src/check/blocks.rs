@@ -27,7 +27,14 @@ impl<'a> Walker<'a> {
             }
         }
         self.frame().scopes.pop();
-        let has_hole = statements.iter().any(|statement| matches!(statement.kind, StmtKind::Error));
+        // A statement that could not be read may have swallowed the value.
+        let has_hole = statements.iter().any(|statement| match &statement.kind {
+            StmtKind::Error => true,
+            StmtKind::Let { value, .. } | StmtKind::Next { value, .. } | StmtKind::Emit(value) => {
+                matches!(self.ast()[*value].kind, ExprKind::Error)
+            }
+            StmtKind::Param { .. } | StmtKind::State { .. } | StmtKind::Expr(_) => false,
+        });
         match value {
             Some(value) => value,
             None => {

@@ -136,6 +136,12 @@ impl Diagnostic {
         self
     }
 
+    /// A fix that is likely what was meant, to be applied by hand.
+    pub fn suggest(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Diagnostic {
+        self.fixes.push(Fix { title: title.into(), safe: false, edits });
+        self
+    }
+
     /// The primary place, where there is one.
     pub fn span(&self) -> Option<Span> {
         self.labels.first().map(|label| label.span)

@@ -180,7 +180,10 @@ impl Shown {
 }
 
 fn help(diagnostic: &Diagnostic) -> Option<String> {
-    let fixes = diagnostic.fixes.iter().map(|fix| format!("fix: {}", fix.title));
+    let fixes = diagnostic.fixes.iter().map(|fix| match fix.safe {
+        true => format!("fix: {}", fix.title),
+        false => format!("try: {}", fix.title),
+    });
     let lines: Vec<String> = diagnostic.help.iter().cloned().chain(fixes).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -22,14 +22,14 @@ pub fn unclosed_bracket(opening: Span, open: &str, place: Span, close: &str) -> 
     Diagnostic::error("unclosed-bracket", format!("this `{open}` is never closed"))
         .at(opening, "opened here")
         .and(place, format!("`{close}` is missing, perhaps here"))
-        .fix(format!("insert `{close}`"), Edit::replace(place, close))
+        .suggest(format!("insert `{close}`"), Edit::replace(place, close))
 }
 
 /// `unmatched-bracket`: a closing bracket without an opening one.
 pub fn unmatched_bracket(at: Span, close: &str) -> Diagnostic {
     Diagnostic::error("unmatched-bracket", format!("this `{close}` closes nothing"))
         .at(at, "nothing is open here")
-        .fix(format!("remove `{close}`"), Edit::replace(at, ""))
+        .suggest(format!("remove `{close}`"), Edit::replace(at, ""))
 }
 
 /// `unmatched-bracket`: a bracket is closed by one of another kind.
@@ -44,7 +44,7 @@ pub fn wrong_bracket(at: Span, found: &str, opening: Span, close: &str) -> Diagn
 pub fn unclosed_string(at: Span) -> Diagnostic {
     Diagnostic::error("unclosed-string", "this string is never closed")
         .at(at, "`\"` is missing at its end")
-        .fix("insert `\"`", Edit::replace(at.after(), "\""))
+        .suggest("insert `\"`", Edit::replace(at.after(), "\""))
 }
 
 /// `unknown-escape`: a backslash in a string before a character that has no escape.
@@ -68,14 +68,18 @@ pub fn unexpected_character(at: Span, character: char, removable: bool) -> Diagn
     if character.is_alphabetic() {
         return problem.help("names are made of the letters a to z, digits and `_`");
     }
-    problem.fix_if(removable, "remove it", Edit::replace(at, if character.is_whitespace() { " " } else { "" }))
+    match removable {
+        true => problem.suggest("remove it", Edit::replace(at, if character.is_whitespace() { " " } else { "" })),
+        false => problem,
+    }
 }
 
-/// `foreign-syntax`: something is written as in another language, and `replacement` is how it is written here.
-pub fn foreign(at: Span, found: &str, replacement: &str) -> Diagnostic {
+/// `foreign-syntax`: something is written as in another language, and `replacement` is how it is written here; `edit`
+/// has the blanks it needs on both sides.
+pub fn foreign(at: Span, found: &str, replacement: &str, edit: &str) -> Diagnostic {
     Diagnostic::error("foreign-syntax", format!("`{found}` is written `{replacement}` here"))
         .at(at, format!("write `{replacement}`"))
-        .fix(format!("write `{replacement}`"), Edit::replace(at, replacement))
+        .fix(format!("write `{replacement}`"), Edit::replace(at, edit))
 }
 
 /// `foreign-syntax`: a colon behind a condition.
@@ -245,7 +249,7 @@ pub fn unknown_declaration(at: Span, word: &str, similar: Option<&str>) -> Diagn
     match similar {
         Some(similar) => problem
             .at(at, format!("did you mean `{similar}`?"))
-            .fix(format!("write `{similar}`"), Edit::replace(at, similar)),
+            .suggest(format!("write `{similar}`"), Edit::replace(at, similar)),
         None => problem.at(at, "a declaration is expected here").help(
             "a file holds `use`, `const`, `fn`, `activation`, `loss`, `metric`, `penalty`, `init`, `schedule`, \
              `optimizer`, `layer`, `model`, `data` and `train`",

@@ -13,7 +13,7 @@ use super::ast::Name;
 use super::layout::Layout;
 use super::parser::{Grammar, Rule};
 use super::tokens::{self, Token, TokenKind};
-use crate::diagnostics::{Diagnostic, Edit, syntax as problems};
+use crate::diagnostics::{Diagnostic, Edit, nearest, syntax as problems};
 use crate::source::{FileId, Span, Spanned};
 
 /// What belongs where the slice stands.
@@ -338,35 +338,7 @@ fn similar(word: &str) -> Option<&'static str> {
         "data",
         "train",
     ];
-    let lower = word.to_ascii_lowercase();
-    let near = KEYWORDS.into_iter().map(|keyword| (distance(&lower, keyword), keyword)).min()?;
-    (near.0 <= near.1.len() / 3 && near.0 <= 2).then_some(near.1)
-}
-
-/// The number of single-letter edits between two words, two letters in the wrong order being one.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() > 24 {
-        return usize::MAX;
-    }
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = match (i, j) {
-                (0, _) => j,
-                (_, 0) => i,
-                _ => {
-                    let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                    let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                    if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                        best = best.min(rows[i - 2][j - 2] + 1);
-                    }
-                    best
-                }
-            };
-        }
-    }
-    rows[a.len()][b.len()]
+    nearest(word, KEYWORDS.into_iter())
 }
 
 fn tail(slice: &Slice) -> Diagnostic {
@@ -556,7 +528,7 @@ fn behind_value(slice: &Slice, found: &Token, span: Span, reserved: bool) -> Dia
             _ => "a line holds one `=`; `==` compares",
         };
         return problems::unexpected_token(span, "`=`", Some(help.to_string()))
-            .fix("compare with `==`", Edit::replace(span, "=="));
+            .suggest("compare with `==`", Edit::replace(span, "=="));
     }
     if reserved {
         let help = match &*found.text {

@@ -152,9 +152,19 @@ fn symbol(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
         }
         _ => return,
     };
-    repairs.diagnostics.push(problems::foreign(span, &text, meant));
-    let kind = if meant.starts_with(|c: char| c.is_ascii_alphabetic()) { TokenKind::Word } else { TokenKind::Symbol };
-    replace(token, meant, kind, repairs);
+    let is_word = meant.starts_with(|c: char| c.is_ascii_alphabetic());
+    let sticks =
+        |behind: bool| match if behind { tokens.get(index + 1) } else { index.checked_sub(1).map(|at| &tokens[at]) } {
+            Some(next) => {
+                is_word
+                    && matches!(next.kind, TokenKind::Word | TokenKind::Number)
+                    && if behind { next.start == tokens[index].end } else { next.end == tokens[index].start }
+            }
+            None => false,
+        };
+    let edit = format!("{}{meant}{}", if sticks(false) { " " } else { "" }, if sticks(true) { " " } else { "" });
+    repairs.diagnostics.push(problems::foreign(span, &text, meant, &edit));
+    replace(&mut tokens[index], meant, if is_word { TokenKind::Word } else { TokenKind::Symbol }, repairs);
 }
 
 /// Whether removing the token would leave two values in a row.
@@ -196,7 +206,7 @@ fn stray(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
             return remove(token, repairs);
         }
     };
-    repairs.diagnostics.push(problems::foreign(span, &text, meant));
+    repairs.diagnostics.push(problems::foreign(span, &text, meant, meant));
     replace(token, meant, TokenKind::Symbol, repairs);
 }
 
@@ -241,7 +251,7 @@ fn word(tokens: &mut [Token], index: usize, depth: usize, repairs: &mut Repairs)
         }
         _ => return,
     };
-    repairs.diagnostics.push(problems::foreign(repairs.span(&tokens[index]), &text, meant));
+    repairs.diagnostics.push(problems::foreign(repairs.span(&tokens[index]), &text, meant, meant));
     replace(&mut tokens[index], meant, TokenKind::Word, repairs);
 }
 
