@@ -10,7 +10,7 @@ use crate::data::Column;
 use crate::data::batch::{gather_f32, gather_i32};
 use crate::data::memory;
 use crate::graph::elaborate::Unsupported;
-use crate::graph::{DType, Graph};
+use crate::graph::{DType, Graph, NodeId, Op, simplify};
 use crate::jit::Buffer;
 
 /// A run in the course of training.
@@ -256,10 +256,22 @@ const INTERPRETED_START: usize = 2_000;
 fn start(programs: &Programs, engine: &Engine, seed: &Buffer, count: usize) -> Result<Vec<Buffer>, Refusal> {
     let mut tensors: Vec<Option<Buffer>> = vec![None; count];
     for part in [Start::Compiled, Start::Interpreted] {
-        let (graph, places) = programs.start(part)?;
+        let (mut graph, mut places) = programs.start(part)?;
+        // Most tensors start as one number everywhere (biases, all that an optimizer keeps): no program for those.
+        let filled: Vec<Option<Buffer>> =
+            graph.outputs.iter().map(|output| uniform_buffer(&graph, output.node)).collect();
+        let is_left: Vec<bool> = filled.iter().map(Option::is_none).collect();
+        for (&place, buffer) in places.iter().zip(filled) {
+            tensors[place] = buffer;
+        }
+        let mut left = is_left.iter();
+        places.retain(|_| left.next() == Some(&true));
+        let mut left = is_left.iter();
+        graph.outputs.retain(|_| left.next() == Some(&true));
         if places.is_empty() {
             continue;
         }
+        let graph = simplify::sweep(&graph);
         let size: usize = graph.outputs.iter().map(|output| graph[output.node].ty.len()).sum();
         let interpreted = part == Start::Interpreted || size <= INTERPRETED_START;
         let engine = if interpreted { &Engine::Interp } else { engine };
@@ -268,4 +280,19 @@ fn start(programs: &Programs, engine: &Engine, seed: &Buffer, count: usize) -> R
         }
     }
     Ok(tensors.into_iter().map(|tensor| tensor.expect("every tensor belongs to a part")).collect())
+}
+
+/// The value of a node that repeats one constant.
+fn uniform_buffer(graph: &Graph, node: NodeId) -> Option<Buffer> {
+    let mut source = &graph[node];
+    while let (Op::Broadcast { .. } | Op::Reshape, Some(&operand)) = (&source.op, source.operands.first()) {
+        source = &graph[operand];
+    }
+    let Op::Constant(scalar) = source.op else { return None };
+    let ty = &graph[node].ty;
+    let mut buffer = Buffer::new(ty.dtype, ty.len());
+    if scalar.bits() != 0 {
+        buffer.bits_mut().fill(scalar.bits());
+    }
+    Some(buffer)
 }
