@@ -513,3 +513,41 @@ fn machine_code_normalizes_with_the_same_bits() {
     let data = dataset(vec![column("x", &[2], noise(38, 1)), column("y", &[2], noise(38, 2))], 19, 19, 0);
     agrees(&hir, &data);
 }
+
+#[test]
+fn a_state_that_differs_between_samples_becomes_their_mean() {
+    let mut w = Writer::default();
+    let x = w.input("x", Binding::Field, numbers(&[]));
+    let last = w.state("last", &[], constant(0.0));
+    w.next(0, x);
+    let weight = w.param("w", &[], constant(1.0));
+    let sum = w.add(x, last);
+    let y = w.mul(sum, weight);
+    let body = w.finish(&[("y_hat", y)]);
+    let hir = program(model("Keeps", body), a_run(mse("y_hat", "y", &[]), sgd(0.0)));
+    let data = dataset(vec![column("x", &[], vec![1.0, 2.0, 6.0]), column("y", &[], vec![0.0; 3])], 3, 3, 0);
+    for engine in [Engine::Interp, machine(1)] {
+        let programs = Programs { run: &hir.runs[0], model: &hir.models[0], weighted: false };
+        let mut session = Session::new(programs, engine, data.fields.iter().collect(), None).unwrap();
+        session.train(&[0, 1, 2], 3, &mut |_| 0.0, &mut |_| true).unwrap();
+        assert_eq!(session.tensors[1].as_f32(), [3.0]);
+    }
+}
+
+#[test]
+fn every_sample_gets_its_row_of_a_prediction() {
+    let mut w = Writer::default();
+    let x = w.input("x", Binding::Field, numbers(&[2]));
+    let weight = w.param("w", &[2], constant(3.0));
+    let y = w.mul(x, weight);
+    let body = w.finish(&[("scaled", y), ("always", weight)]);
+    let hir = program(model("Two", body), a_run(mse("scaled", "y", &[2]), sgd(0.0)));
+    let data = dataset(vec![column("x", &[2], vec![0.0; 2]), column("y", &[2], vec![0.0; 2])], 1, 1, 0);
+    for engine in [Engine::Interp, machine(1)] {
+        let programs = Programs { run: &hir.runs[0], model: &hir.models[0], weighted: false };
+        let mut session = Session::new(programs, engine, data.fields.iter().collect(), None).unwrap();
+        let found = session.predict(vec![Buffer::from_f32(&[1.0, 2.0, 3.0, 4.0])], 2).unwrap();
+        assert_eq!(found[0].as_f32(), [3.0, 6.0, 9.0, 12.0]);
+        assert_eq!(found[1].as_f32(), [3.0; 4]);
+    }
+}
