@@ -85,6 +85,8 @@ pub(super) struct Emitter<'a> {
     pub(super) graph: &'a Graph,
     pub(super) plan: &'a Plan,
     pub(super) kernel: Kernel,
+    /// Loops whose rounds may run in any order.
+    pub(super) independent: Vec<Var>,
     scopes: Vec<Scope>,
     depths: Vec<usize>,
     var_depths: Vec<usize>,
@@ -100,6 +102,7 @@ impl<'a> Emitter<'a> {
             graph,
             plan,
             kernel: Kernel::default(),
+            independent: Vec::new(),
             scopes: vec![Scope::default()],
             depths: Vec::new(),
             var_depths: Vec::new(),
@@ -124,6 +127,13 @@ impl<'a> Emitter<'a> {
         self.kernel.vars.push(if taken == 0 { name.to_string() } else { format!("{name}{taken}") });
         self.var_depths.push(self.scopes.len());
         self.scopes.push(Scope { var: Some(var), ..Scope::default() });
+        var
+    }
+
+    /// Opens a loop whose rounds may run in any order.
+    pub(super) fn open_independent(&mut self, name: &str) -> Var {
+        let var = self.open(name);
+        self.independent.push(var);
         var
     }
 

@@ -1,6 +1,6 @@
 //! What is done to loops once they are written: neighbouring axes become one, and the work is counted.
 
-use super::{Affine, Block, Inst, Stmt};
+use super::{Affine, Block, Inst, Kernel, Stmt};
 
 /// Runs two axes as one where all memory advances evenly over both.
 pub(super) fn collapse(body: &mut [Stmt]) {
@@ -19,7 +19,7 @@ pub(super) fn collapse(body: &mut [Stmt]) {
     }
 }
 
-fn each_affine(block: &mut Block, visit: &mut dyn FnMut(&mut Affine)) {
+pub(super) fn each_affine(block: &mut Block, visit: &mut dyn FnMut(&mut Affine)) {
     for inst in &mut block.insts {
         match inst {
             Inst::Index { value, .. } => visit(value),
@@ -37,10 +37,16 @@ fn each_affine(block: &mut Block, visit: &mut dyn FnMut(&mut Affine)) {
     }
 }
 
-/// The work of statements, in operations on single elements; a function of `numerics` counts as 16.
-pub(super) fn cost(body: &[Stmt]) -> u64 {
+/// The work of a kernel, in operations on single elements; a function of `numerics` counts as 16.
+pub(super) fn cost(kernel: &Kernel) -> u64 {
+    let shards = kernel.shards.map_or(1, |(_, shards)| shards as u64);
+    body_cost(&kernel.body).saturating_mul(shards)
+}
+
+/// The work of statements.
+pub(super) fn body_cost(body: &[Stmt]) -> u64 {
     let work = body.iter().map(|stmt| match stmt {
-        Stmt::For { extent, body, .. } => cost(body).saturating_mul(*extent as u64),
+        Stmt::For { extent, body, .. } => body_cost(body).saturating_mul(*extent as u64),
         Stmt::Map { extent, block, .. } | Stmt::Fold { extent, block, .. } => {
             block_cost(block).saturating_mul(*extent as u64)
         }

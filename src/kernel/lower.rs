@@ -6,6 +6,7 @@
 
 use super::emit::Emitter;
 use super::loops::{collapse, cost};
+use super::shards::divide;
 use super::{Affine, Buffer, BufferId, Module, Place, Stmt, Storage, TileShape};
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::plan::{self, Group, GroupKind, Plan};
@@ -59,15 +60,15 @@ pub fn lower(graph: &Graph, plan: &Plan, tile: &TileShape) -> Module {
 
 /// Adds the kernel that was written under the next name, unless it does nothing.
 pub(super) fn finish(module: &mut Module, emitter: Emitter<'_>, title: String) {
+    let independent = emitter.independent.clone();
     let mut kernel = emitter.finish();
-    if kernel.body.is_empty() {
-        return;
-    }
     collapse(&mut kernel.body);
-    kernel.name = format!("k{}", module.kernels.len());
-    kernel.title = title;
-    kernel.cost = cost(&kernel.body);
-    module.kernels.push(kernel);
+    for mut kernel in divide(kernel, &independent) {
+        kernel.name = format!("k{}", module.kernels.len());
+        kernel.title = title.clone();
+        kernel.cost = cost(&kernel);
+        module.kernels.push(kernel);
+    }
 }
 
 impl Emitter<'_> {
@@ -79,7 +80,7 @@ impl Emitter<'_> {
         if group.domain[..rows].contains(&0) {
             return;
         }
-        let index: Vec<Affine> = (0..rows).map(|_| Affine::var(self.open("i"))).collect();
+        let index: Vec<Affine> = (0..rows).map(|_| Affine::var(self.open_independent("i"))).collect();
         self.row(group, &index);
         for &extent in group.domain[..rows].iter().rev() {
             self.close_for(extent);
@@ -112,7 +113,7 @@ impl Emitter<'_> {
                 (0..count).map(|k| [point.as_slice(), &[at(k)]].concat()).collect()
             };
             if whole > 0 {
-                let row = Affine::var(emitter.open("i")).times(together as i64);
+                let row = Affine::var(emitter.open_independent("i")).times(together as i64);
                 emitter.lanes(group, lanes, &block(&row, together), nodes);
                 emitter.close_for(whole);
             }
@@ -132,7 +133,7 @@ impl Emitter<'_> {
     ) {
         let first = point.len() - loops.len();
         for axis in 0..loops.len() {
-            point[first + axis] = Affine::var(self.open("i"));
+            point[first + axis] = Affine::var(self.open_independent("i"));
         }
         body(self, point);
         for &extent in loops.iter().rev() {

@@ -23,6 +23,7 @@ mod lower;
 pub mod print;
 mod product;
 mod reduce;
+mod shards;
 pub mod verify;
 
 pub use lower::lower;

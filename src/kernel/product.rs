@@ -2,7 +2,8 @@
 //!
 //! The result is computed in blocks of [`COLUMNS`] columns; for each block the contracted axis runs in blocks of [`CONTRACT_BLOCK`],
 //! whose piece of the right operand is packed into panels as wide as a tile in scratch memory; for each panel of rows all tiles of
-//! the block follow. Partial sums wait in the result. Then the elementwise users of the block run while it is near.
+//! the block follow. Partial sums wait in the result. Then the elementwise users of the block run while it is near. Where there
+//! is one block of columns only, the rows are cut into blocks as well, so that several threads have their part.
 //!
 //! The left operand is read as it is where the contracted axis is its innermost; else a kernel before packs it.
 
@@ -18,6 +19,12 @@ const COLUMNS: usize = 64;
 /// Right operands whose rows are at most so far apart are not packed.
 const NEAR: i64 = 64;
 
+/// A product of few columns and at least so many multiplications is cut along its rows, into about [`ROW_BLOCKS`].
+const ROW_BLOCK_WORK: u64 = 500_000;
+
+/// Into how many blocks rows are cut.
+const ROW_BLOCKS: usize = 8;
+
 /// A piece of an axis: `count` parts of `size`, from `start` on.
 #[derive(Clone, Copy, Debug)]
 struct Pieces {
@@ -32,12 +39,33 @@ struct Product<'a> {
     node: NodeId,
     axes: ContractAxes,
     tile: TileShape,
+    /// The rows that are computed together.
+    row_block: usize,
     /// The left operand in panels, if it is packed.
     packed_left: Option<BufferId>,
     /// Scratch memory for a block of the right operand, if it is packed.
     packed_right: Option<BufferId>,
     /// Scratch memory for a tile that sticks out of the result.
     edge: BufferId,
+}
+
+/// A part of the result.
+#[derive(Clone)]
+struct Part {
+    /// The index along the outer axes.
+    outer: Vec<Affine>,
+    row: Affine,
+    rows: usize,
+    column: Affine,
+    columns: usize,
+}
+
+/// A block of the contracted axis.
+struct Depth {
+    from: Affine,
+    size: usize,
+    /// Whether there were blocks before.
+    accumulate: bool,
 }
 
 impl Emitter<'_> {
@@ -48,45 +76,57 @@ impl Emitter<'_> {
         if empty {
             return;
         }
-        let packed_left = group.packed.map(|buffer| BufferId(buffer as u32));
-        if let Some(buffer) = packed_left {
-            let mut packing = Emitter::new(self.graph, self.plan);
-            packing.pack_left(node, &axes, tile, buffer);
-            finish(module, packing, format!("pack %{}", self.graph[node].operands[0].0));
-        }
         let as_it_is =
             axes.cols.right == 1 && (0..=NEAR).contains(&axes.depth.right) && axes.cols.extent.is_multiple_of(4);
-        let mut scratch = Scratch { module, next: 0 };
+        let mut scratch = Scratch { module: &mut *module, next: 0 };
         let width = COLUMNS.min(axes.cols.extent.next_multiple_of(4));
         let packed_right = (!as_it_is).then(|| scratch.take("right", CONTRACT_BLOCK.min(axes.depth.extent) * width));
         let edge = scratch.take("tile", tile.rows * tile.cols);
-        let product = Product { group, node, axes, tile: *tile, packed_left, packed_right, edge };
+        let is_narrow = axes.cols.extent < 2 * COLUMNS && axes.outer.is_empty() && axes.work() >= ROW_BLOCK_WORK;
+        let is_one_axis = canonical(&group.domain).len() <= 2;
+        let row_block = match is_narrow && is_one_axis {
+            true => axes.rows.extent.div_ceil(ROW_BLOCKS).next_multiple_of(tile.rows),
+            false => axes.rows.extent,
+        };
+        let packed_left = group.packed.map(|buffer| BufferId(buffer as u32));
+        let product = Product { group, node, axes, tile: *tile, row_block, packed_left, packed_right, edge };
+        if packed_left.is_some() {
+            let mut packing = Emitter::new(self.graph, self.plan);
+            packing.pack_left(&product);
+            finish(module, packing, format!("pack %{}", self.graph[node].operands[0].0));
+        }
         let extents: Vec<usize> = product.axes.outer.iter().map(|side| side.extent).collect();
         self.for_each(&extents, vec![Affine::default(); extents.len()], &mut |emitter, outer| {
-            let columns = product.axes.cols.extent;
-            for piece in pieces(columns, COLUMNS) {
-                emitter.repeat("n", piece, &mut |emitter, column| {
-                    emitter.column_block(&product, &outer, column, piece.size)
+            for rows in pieces(product.axes.rows.extent, product.row_block) {
+                emitter.repeat("m", true, rows, &mut |emitter, row| {
+                    for columns in pieces(product.axes.cols.extent, COLUMNS) {
+                        emitter.repeat("n", true, columns, &mut |emitter, column| {
+                            let (row, column) = (row.clone(), column.clone());
+                            let part =
+                                Part { outer: outer.clone(), row, rows: rows.size, column, columns: columns.size };
+                            emitter.part_of_product(&product, &part);
+                        });
+                    }
                 });
             }
         });
     }
 
     /// Runs `body` for each part of a piece, with the index where the part begins.
-    fn repeat(&mut self, name: &str, piece: Pieces, body: &mut dyn FnMut(&mut Self, &Affine)) {
+    fn repeat(&mut self, name: &str, independent: bool, piece: Pieces, body: &mut dyn FnMut(&mut Self, &Affine)) {
         let start = Affine::constant(piece.start as i64);
         if piece.count == 1 {
             return body(self, &start);
         }
-        let at = Affine::var(self.open(name)).times(piece.size as i64).plus(&start);
-        body(self, &at);
+        let var = if independent { self.open_independent(name) } else { self.open(name) };
+        body(self, &Affine::var(var).times(piece.size as i64).plus(&start));
         self.close_for(piece.count);
     }
 
-    fn column_block(&mut self, product: &Product<'_>, outer: &[Affine], column: &Affine, width: usize) {
+    fn part_of_product(&mut self, product: &Product<'_>, part: &Part) {
         let depth = product.axes.depth.extent;
         if depth == 0 {
-            return self.empty_block(product, outer, column, width);
+            self.zeros(product, part);
         }
         let blocks = depth / CONTRACT_BLOCK;
         let first = Pieces { start: 0, count: 1, size: depth.min(CONTRACT_BLOCK) };
@@ -97,103 +137,109 @@ impl Emitter<'_> {
             if piece.count == 0 || piece.size == 0 || is_same {
                 continue;
             }
-            self.repeat("kb", piece, &mut |emitter, k| {
-                emitter.depth_block(product, outer, column, width, k, piece.size, number > 0);
+            self.repeat("kb", false, piece, &mut |emitter, k| {
+                let depth = Depth { from: k.clone(), size: piece.size, accumulate: number > 0 };
+                emitter.depth_block(product, part, &depth);
             });
         }
-        self.epilogue(product, column, width);
+        self.epilogue(product, part);
     }
 
     /// A product of nothing.
-    fn empty_block(&mut self, product: &Product<'_>, outer: &[Affine], column: &Affine, width: usize) {
+    fn zeros(&mut self, product: &Product<'_>, part: &Part) {
         let zero = self.f32(0.0);
-        let row = Affine::var(self.open("i"));
-        let lane = column.plus(&Affine::var(self.open("j")));
-        let place = self.result_place(product, outer, &row, &lane);
+        let row = part.row.plus(&Affine::var(self.open("i")));
+        let lane = part.column.plus(&Affine::var(self.open("j")));
+        let place = self.result_place(product, part, &row, &lane);
         self.store(place, zero);
         let (var, block) = self.close_lanes();
-        self.push_stmt(Stmt::Map { var, extent: width, block });
-        self.close_for(product.axes.rows.extent);
-        self.epilogue(product, column, width);
+        self.push_stmt(Stmt::Map { var, extent: part.columns, block });
+        self.close_for(part.rows);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a block has six bounds")]
-    fn depth_block(
-        &mut self,
-        product: &Product<'_>,
-        outer: &[Affine],
-        column: &Affine,
-        width: usize,
-        k: &Affine,
-        depth: usize,
-        accumulate: bool,
-    ) {
-        let axes = &product.axes;
-        let columns = pieces(width, product.tile.cols);
-        if let Some(buffer) = product.packed_right {
-            for &panel in &columns {
-                self.repeat("p", panel, &mut |emitter, at| {
-                    let to = Place { buffer, index: at.times(depth as i64) };
-                    emitter.pack_right_panel(product, outer, &column.plus(at), k, depth, panel.size, to);
+    fn depth_block(&mut self, product: &Product<'_>, part: &Part, depth: &Depth) {
+        let panels = pieces(part.columns, product.tile.cols);
+        if product.packed_right.is_some() {
+            for &panel in &panels {
+                self.repeat("p", false, panel, &mut |emitter, at| {
+                    emitter.pack_right_panel(product, part, depth, at, panel.size);
                 });
             }
         }
-        for rows in row_panels(axes.rows.extent, product.tile.rows) {
-            self.repeat("i", rows, &mut |emitter, row| {
-                for &panel in &columns {
-                    emitter.repeat("p", panel, &mut |emitter, at| {
-                        let (a, a_strides) = emitter.left_panel(product, outer, row, rows.size, k, depth);
-                        let (b, b_stride) = match product.packed_right {
-                            Some(buffer) => {
-                                (Place { buffer, index: at.times(depth as i64) }, panel.size.next_multiple_of(4))
-                            }
-                            None => {
-                                (emitter.right_place(product, outer, &column.plus(at), k), axes.depth.right as usize)
-                            }
-                        };
-                        let c = emitter.result_place(product, outer, row, &column.plus(at));
-                        let is_edge = !panel.size.is_multiple_of(4);
-                        let cols = panel.size.next_multiple_of(4);
-                        let tile = Tile {
-                            rows: rows.size,
-                            cols,
-                            depth,
-                            a,
-                            a_strides,
-                            b,
-                            b_stride,
-                            c: if is_edge {
-                                Place { buffer: product.edge, index: Affine::default() }
-                            } else {
-                                c.clone()
-                            },
-                            c_stride: if is_edge { cols } else { axes.rows.result as usize },
-                            accumulate: accumulate && !is_edge,
-                        };
-                        emitter.push_stmt(Stmt::Tile(tile));
-                        if is_edge {
-                            emitter.copy_edge(product, &c, rows.size, cols, panel.size, accumulate);
-                        }
+        for rows in row_panels(part.rows, product.tile.rows) {
+            self.repeat("i", false, rows, &mut |emitter, row| {
+                for &panel in &panels {
+                    emitter.repeat("p", false, panel, &mut |emitter, at| {
+                        emitter.one_tile(product, part, depth, &part.row.plus(row), rows.size, at, panel.size);
                     });
                 }
             });
         }
     }
 
+    /// The tile at a row and at a column of the part.
+    #[expect(clippy::too_many_arguments, reason = "a tile has a place and a size along two axes")]
+    fn one_tile(
+        &mut self,
+        product: &Product<'_>,
+        part: &Part,
+        depth: &Depth,
+        row: &Affine,
+        rows: usize,
+        at: &Affine,
+        valid: usize,
+    ) {
+        let axes = &product.axes;
+        let column = part.column.plus(at);
+        let cols = valid.next_multiple_of(4);
+        let is_edge = cols != valid;
+        let (a, a_strides) = match product.packed_left {
+            Some(buffer) => {
+                let index = packed_left_index(axes, &part.outer, row, &depth.from, depth.size);
+                (Place { buffer, index }, (1, rows))
+            }
+            None => {
+                let place = self.left_place(product.node, axes, &part.outer, row, &depth.from);
+                (place, (axes.rows.left as usize, axes.depth.left as usize))
+            }
+        };
+        let (b, b_stride) = match product.packed_right {
+            Some(buffer) => (Place { buffer, index: at.times(depth.size as i64) }, cols),
+            None => (self.right_place(product, part, &column, &depth.from), axes.depth.right as usize),
+        };
+        let result = self.result_place(product, part, row, &column);
+        let edge = Place { buffer: product.edge, index: Affine::default() };
+        self.push_stmt(Stmt::Tile(Tile {
+            rows,
+            cols,
+            depth: depth.size,
+            a,
+            a_strides,
+            b,
+            b_stride,
+            c: if is_edge { edge.clone() } else { result.clone() },
+            c_stride: if is_edge { cols } else { axes.rows.result as usize },
+            accumulate: depth.accumulate && !is_edge,
+        }));
+        if is_edge {
+            self.copy_edge(edge, cols, result, axes.rows.result, [rows, valid], depth.accumulate);
+        }
+    }
+
     /// The valid columns of a tile that sticks out.
     fn copy_edge(
         &mut self,
-        product: &Product<'_>,
-        c: &Place,
-        rows: usize,
-        stride: usize,
-        valid: usize,
+        edge: Place,
+        edge_stride: usize,
+        result: Place,
+        stride: i64,
+        [rows, valid]: [usize; 2],
         accumulate: bool,
     ) {
         let row = Affine::var(self.open("i"));
         let lane = Affine::var(self.open("j"));
-        let from = Place { buffer: product.edge, index: row.times(stride as i64).plus(&lane) };
-        let to = Place { buffer: c.buffer, index: c.index.plus(&row.times(product.axes.rows.result)).plus(&lane) };
+        let from = Place { index: row.times(edge_stride as i64).plus(&lane), ..edge };
+        let to = Place { index: result.index.plus(&row.times(stride)).plus(&lane), ..result };
         let mut value = self.load(from, DType::F32);
         if accumulate {
             let before = self.load(to.clone(), DType::F32);
@@ -205,34 +251,15 @@ impl Emitter<'_> {
         self.close_for(rows);
     }
 
-    fn left_panel(
-        &mut self,
-        product: &Product<'_>,
-        outer: &[Affine],
-        row: &Affine,
-        rows: usize,
-        k: &Affine,
-        depth: usize,
-    ) -> (Place, (usize, usize)) {
-        let axes = &product.axes;
-        match product.packed_left {
-            Some(buffer) => (Place { buffer, index: packed_left_index(axes, outer, row, k, depth) }, (1, rows)),
-            None => {
-                let place = self.left_place(product.node, axes, outer, row, k);
-                (place, (axes.rows.left as usize, axes.depth.left as usize))
-            }
-        }
-    }
-
     fn left_place(&self, node: NodeId, axes: &ContractAxes, outer: &[Affine], row: &Affine, k: &Affine) -> Place {
         let start = self.product_start(node, axes, outer)[0].clone();
         let index = start.index.plus(&row.times(axes.rows.left)).plus(&k.times(axes.depth.left));
         Place { index, ..start }
     }
 
-    fn right_place(&self, product: &Product<'_>, outer: &[Affine], column: &Affine, k: &Affine) -> Place {
+    fn right_place(&self, product: &Product<'_>, part: &Part, column: &Affine, k: &Affine) -> Place {
         let axes = &product.axes;
-        let start = self.product_start(product.node, axes, outer)[1].clone();
+        let start = self.product_start(product.node, axes, &part.outer)[1].clone();
         let index = start.index.plus(&column.times(axes.cols.right)).plus(&k.times(axes.depth.right));
         Place { index, ..start }
     }
@@ -247,67 +274,69 @@ impl Emitter<'_> {
         [at(0, |side| side.left), at(1, |side| side.right)]
     }
 
-    fn result_place(&self, product: &Product<'_>, outer: &[Affine], row: &Affine, column: &Affine) -> Place {
+    fn result_place(&self, product: &Product<'_>, part: &Part, row: &Affine, column: &Affine) -> Place {
         let axes = &product.axes;
         let start = self.place(product.node, &vec![Affine::default(); self.graph[product.node].ty.rank()]);
-        let index = linear(outer, &axes.outer.iter().map(|side| side.result).collect::<Vec<i64>>());
+        let index = linear(&part.outer, &axes.outer.iter().map(|side| side.result).collect::<Vec<i64>>());
         let index = index.plus(&row.times(axes.rows.result)).plus(column);
         Place { index: start.index.plus(&index), ..start }
     }
 
-    /// `depth` rows of a panel of the right operand, padded with zeros to whole vectors.
-    #[expect(clippy::too_many_arguments, reason = "a panel has five bounds")]
-    fn pack_right_panel(
-        &mut self,
-        product: &Product<'_>,
-        outer: &[Affine],
-        column: &Affine,
-        k: &Affine,
-        depth: usize,
-        valid: usize,
-        to: Place,
-    ) {
+    /// `valid` columns of the right operand from column `at` of the part on, padded with zeros to whole vectors.
+    fn pack_right_panel(&mut self, product: &Product<'_>, part: &Part, depth: &Depth, at: &Affine, valid: usize) {
         let axes = &product.axes;
+        let buffer = product.packed_right.expect("packed operands have their memory");
+        let start = at.times(depth.size as i64);
         let width = valid.next_multiple_of(4);
+        let to = |c: &Affine, k: &Affine| Place { buffer, index: start.plus(&k.times(width as i64)).plus(c) };
+        // The lanes run along the axis whose elements are adjacent.
         let along_depth = axes.depth.right == 1 && axes.cols.right != 1;
         let (each, lane) = (Affine::var(self.open(if along_depth { "c" } else { "k" })), Affine::var(self.open("j")));
-        let (c, d) = if along_depth { (&each, &lane) } else { (&lane, &each) };
-        let from = self.right_place(product, outer, &column.plus(c), &k.plus(d));
+        let (c, k) = if along_depth { (&each, &lane) } else { (&lane, &each) };
+        let from = self.right_place(product, part, &part.column.plus(at).plus(c), &depth.from.plus(k));
         let value = self.load(from, DType::F32);
-        self.store(Place { buffer: to.buffer, index: to.index.plus(&d.times(width as i64)).plus(c) }, value);
+        self.store(to(c, k), value);
         let (var, block) = self.close_lanes();
-        self.push_stmt(Stmt::Map { var, extent: if along_depth { depth } else { valid }, block });
-        self.close_for(if along_depth { valid } else { depth });
+        self.push_stmt(Stmt::Map { var, extent: if along_depth { depth.size } else { valid }, block });
+        self.close_for(if along_depth { valid } else { depth.size });
         if valid < width {
             let zero = self.f32(0.0);
-            let (c, d) = (Affine::var(self.open("c")), Affine::var(self.open("k")));
-            let index = to.index.plus(&d.times(width as i64)).plus(&c).plus(&Affine::constant(valid as i64));
-            self.store(Place { buffer: to.buffer, index }, zero);
+            let (c, k) = (Affine::var(self.open("c")), Affine::var(self.open("k")));
+            let place = to(&c.plus(&Affine::constant(valid as i64)), &k);
+            self.store(place, zero);
             let (var, block) = self.close_lanes();
-            self.push_stmt(Stmt::Map { var, extent: depth, block });
+            self.push_stmt(Stmt::Map { var, extent: depth.size, block });
             self.close_for(width - valid);
         }
     }
 
     /// The left operand as blocks of the contracted axis, in each the panels of rows, in each the contracted axis.
-    fn pack_left(&mut self, node: NodeId, axes: &ContractAxes, tile: &TileShape, buffer: BufferId) {
+    fn pack_left(&mut self, product: &Product<'_>) {
+        let axes = &product.axes;
+        let buffer = product.packed_left.expect("packed operands have their memory");
         // Axes that the left operand has not got do not repeat it.
         let extents: Vec<usize> = axes.outer.iter().map(|side| if side.left == 0 { 1 } else { side.extent }).collect();
         self.for_each(&extents, vec![Affine::default(); extents.len()], &mut |emitter, outer| {
             for depth in pieces(axes.depth.extent, CONTRACT_BLOCK) {
-                emitter.repeat("kb", depth, &mut |emitter, k| {
-                    for rows in row_panels(axes.rows.extent, tile.rows) {
-                        emitter.repeat("i", rows, &mut |emitter, row| {
-                            let start = packed_left_index(axes, &outer, row, k, depth.size);
-                            let d = Affine::var(emitter.open("k"));
-                            let lane = Affine::var(emitter.open("j"));
-                            let from = emitter.left_place(node, axes, &outer, &row.plus(&lane), &k.plus(&d));
-                            let value = emitter.load(from, DType::F32);
-                            let index = start.plus(&d.times(rows.size as i64)).plus(&lane);
-                            emitter.store(Place { buffer, index }, value);
-                            let (var, block) = emitter.close_lanes();
-                            emitter.push_stmt(Stmt::Map { var, extent: rows.size, block });
-                            emitter.close_for(depth.size);
+                emitter.repeat("kb", true, depth, &mut |emitter, k| {
+                    for block in pieces(axes.rows.extent, product.row_block) {
+                        emitter.repeat("m", true, block, &mut |emitter, first| {
+                            for rows in row_panels(block.size, product.tile.rows) {
+                                emitter.repeat("i", true, rows, &mut |emitter, row| {
+                                    let row = first.plus(row);
+                                    let start = packed_left_index(axes, &outer, &row, k, depth.size);
+                                    let d = Affine::var(emitter.open("k"));
+                                    let lane = Affine::var(emitter.open("j"));
+                                    let from =
+                                        emitter.left_place(product.node, axes, &outer, &row.plus(&lane), &k.plus(&d));
+                                    let value = emitter.load(from, DType::F32);
+                                    let index = start.plus(&d.times(rows.size as i64)).plus(&lane);
+                                    emitter.store(Place { buffer, index }, value);
+                                    let (var, block) = emitter.close_lanes();
+                                    emitter.push_stmt(Stmt::Map { var, extent: rows.size, block });
+                                    emitter.close_for(depth.size);
+                                });
+                            }
                         });
                     }
                 });
@@ -315,22 +344,23 @@ impl Emitter<'_> {
         });
     }
 
-    /// The elementwise users of a finished block.
-    fn epilogue(&mut self, product: &Product<'_>, column: &Affine, width: usize) {
+    /// The elementwise users of a finished part.
+    fn epilogue(&mut self, product: &Product<'_>, part: &Part) {
         let context = &product.group.contexts[product.group.full];
         let nodes: Vec<NodeId> = context.nodes.iter().copied().filter(|&node| node != product.node).collect();
         if nodes.is_empty() {
             return;
         }
-        let Some((_, rows)) = canonical(&product.group.domain).split_last().map(|(last, rows)| (*last, rows.to_vec()))
-        else {
-            unreachable!("a product has rows and columns");
-        };
+        let domain = canonical(&product.group.domain);
+        let Some((_, rows)) = domain.split_last() else { unreachable!("a product has rows and columns") };
+        // All rows: each of their axes has its loop. Some rows: they are one axis.
+        let rows = if part.rows == product.axes.rows.extent { rows.to_vec() } else { vec![part.rows] };
         self.for_each(&rows, vec![Affine::default(); rows.len()], &mut |emitter, mut point| {
-            point.push(column.plus(&Affine::var(emitter.open("j"))));
+            point[0] = point[0].plus(&part.row);
+            point.push(part.column.plus(&Affine::var(emitter.open("j"))));
             emitter.compute_nodes(product.group, &nodes, &[point]);
             let (var, block) = emitter.close_lanes();
-            emitter.push_stmt(Stmt::Map { var, extent: width, block });
+            emitter.push_stmt(Stmt::Map { var, extent: part.columns, block });
         });
     }
 }
