@@ -16,7 +16,8 @@ const EDITS: usize = 10_000;
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let mut files: Vec<_> = std::fs::read_dir(folder).expect("the examples").map(|entry| entry.expect("a file").path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("the examples").map(|entry| entry.expect("a file").path()).collect();
     files.sort();
     let each = EDITS.div_ceil(files.len());
     let mut random = edits::Random::new(1);
@@ -35,7 +36,13 @@ fn main() {
         times.sort_unstable();
         let shown = |at: usize| format!("{:.2} ms", times[at].as_secs_f64() * 1e3);
         let last = times.len() - 1;
-        println!("{name:<18}{:>8}{:>12}{:>12}{:>12}", times.len(), shown(last / 2), shown(last * 99 / 100), shown(last));
+        println!(
+            "{name:<18}{:>8}{:>12}{:>12}{:>12}",
+            times.len(),
+            shown(last / 2),
+            shown(last * 99 / 100),
+            shown(last)
+        );
         longest = longest.max(times[last]);
     }
     println!("longest of all: {:.2} ms", longest.as_secs_f64() * 1e3);

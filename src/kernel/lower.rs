@@ -55,6 +55,7 @@ pub fn lower(graph: &Graph, plan: &Plan, tile: &TileShape) -> Module {
             let Storage::Scratch(offset) = buffer.storage else { return most };
             most.max((offset + buffer.len).next_multiple_of(plan::ALIGNMENT))
         });
+    super::verify::check(&module, "lower");
     module
 }
 
