@@ -4,7 +4,7 @@ use super::dim::{Dim, Verdict};
 use super::hir::{Body, HirOp};
 use super::infer::{Frame, Local, ScanFrame, Walker, Want};
 use super::types::{Argument, Axis, Callable, Shape, Tensor, Type, Value, compare_shapes};
-use crate::diagnostics::{names as name_problems, shapes as problems};
+use crate::diagnostics::{nearest, names as name_problems, shapes as problems};
 use crate::source::Span;
 use crate::syntax::ast::{CallableKind, ExprId, ExprKind, Name, Stmt, StmtKind, TypeExpr};
 use std::collections::HashMap;
@@ -319,7 +319,7 @@ impl<'a> Walker<'a> {
             if !known {
                 let mut states: Vec<String> = self.frame().states.keys().map(|name| name.to_string()).collect();
                 states.sort();
-                let near = super::names::closest(&name.value, states.iter().map(String::as_str)).map(str::to_owned);
+                let near = nearest(&name.value, states.iter().map(String::as_str)).map(str::to_owned);
                 self.report(name_problems::unknown_state(name, near.as_deref()));
             }
             return;

@@ -382,7 +382,8 @@ impl<'a> Walker<'a> {
         if !self.halted {
             self.halted = true;
             let outer = self.outer_use().unwrap_or(span);
-            self.force_report(name_problems::too_complex(outer));
+            self.problems += 1;
+            self.diagnostics.push(name_problems::too_complex(outer));
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::dim::{Dim, Verdict};
 use super::hir::{self, HirOp, LayerUse};
 use super::infer::{Frame, HookedCall, Local, Status, Walker, Want};
-use super::names::{DeclId, closest};
+use super::names::DeclId;
 use super::types::{Argument, Axis, Callable, Config, Element, Shape, Tensor, Type, Value, Written, compare_shapes};
-use crate::diagnostics::{names as name_problems, shapes as problems};
+use crate::diagnostics::{nearest, names as name_problems, shapes as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
     self, Argument as AstArgument, CallableKind, DimExpr, ExprId, ExprKind, Output, Parameter, TypeExpr, TypeExprKind,
@@ -173,7 +173,7 @@ impl<'a> Walker<'a> {
                 (Some(place), _) => slots[place] = Some(at),
                 (None, Some(argument)) => {
                     let names = parameters.iter().map(|parameter| parameter.name.value.as_str());
-                    let near = closest(&argument.value, names);
+                    let near = nearest(&argument.value, names);
                     let inputs = declared.inputs.as_deref().unwrap_or_default();
                     let is_input = inputs.iter().any(|input| input.name.value == argument.value);
                     self.report(name_problems::unknown_argument(

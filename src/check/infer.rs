@@ -9,10 +9,10 @@ use super::CheckOptions;
 use super::body::{Builder, PathScope};
 use super::dim::Dim;
 use super::hir::{Elementwise, HirOp};
-use super::names::{DeclId, Declared, Globals, Group, Program, closest};
+use super::names::{DeclId, Declared, Globals, Group, Program};
 use super::primitives;
 use super::types::{Callable, ListItem, Shape, Tensor, Type, Value};
-use crate::diagnostics::{Diagnostic, Diagnostics, Label, names as name_problems, shapes as problems};
+use crate::diagnostics::{nearest, Diagnostic, Diagnostics, Label, names as name_problems, shapes as problems};
 use crate::source::{Sources, Span};
 use crate::syntax::ast::{Argument as AstArgument, Ast, BinaryOp, CallableKind, ExprId, ExprKind, UnaryOp};
 use std::collections::{HashMap, HashSet};
@@ -581,7 +581,7 @@ impl<'a> Walker<'a> {
         let groups: &[Group] = if group == Group::Value { &[Group::Value] } else { &[group, Group::Value] };
         names.extend(self.globals.visible(unit, groups).into_iter().map(str::to_owned));
         names.extend(primitives::names().map(str::to_owned));
-        closest(name, names.iter().map(String::as_str)).map(str::to_owned)
+        nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
     }
 
     fn eval_list(&mut self, items: &'a [AstArgument], span: Span, want: &Want) -> Value {

@@ -6,7 +6,7 @@ use super::hir::{self, Binding, Hir};
 use super::infer::{Status, Walker, Want};
 use super::names::DeclId;
 use super::types::{Config, Type, Value, compare_shapes};
-use crate::diagnostics::{shapes as shape_problems, training as problems};
+use crate::diagnostics::{nearest, shapes as shape_problems, training as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, CallableKind, Output, Parameter};
 
@@ -146,7 +146,7 @@ impl<'a> Walker<'a> {
     fn report_without_field(&mut self, input: &Spanned<String>, fields: &[FieldType], asked: &ModelUse<'_>) {
         let model = self.globals.get(asked.id).name.value.clone();
         let known: Vec<&str> = fields.iter().map(|field| field.name.value.as_str()).collect();
-        let near = super::names::closest(&input.value, known.iter().copied());
+        let near = nearest(&input.value, known.iter().copied());
         self.force_report(problems::input_without_field(&asked.data, &model, &input.value, input.span, near, &known));
     }
 

@@ -4,7 +4,7 @@
 //! kinds that its place asks for: `constant` is a schedule behind `schedule =` and an initialisation behind `param`.
 
 use super::CheckOptions;
-use crate::diagnostics::{Diagnostics, names as problems};
+use crate::diagnostics::{Diagnostics, names as problems, nearest};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Ast, Callable, CallableKind, DataItem, ExprId, Item, ItemKind, Name, TrainItem, UseTarget};
 use std::collections::HashMap;
@@ -265,7 +265,7 @@ impl<'a> Globals<'a> {
             .collect();
         for (name, _) in &options.overrides {
             if !constants.contains(&name.as_str()) {
-                diagnostics.push(problems::unknown_override(name, closest(name, constants.iter().copied())));
+                diagnostics.push(problems::unknown_override(name, nearest(name, constants.iter().copied())));
             }
         }
     }
@@ -316,52 +316,6 @@ impl<'a> Globals<'a> {
 }
 
 /// The candidate nearest to a misspelt name, if one is near.
-pub(crate) fn closest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
-    if name.len() > 64 || name.chars().count() < 2 {
-        return None;
-    }
-    let scored = candidates.into_iter().filter(|candidate| candidate.len() <= 64 && *candidate != name);
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in scored {
-        let same_letters = candidate.eq_ignore_ascii_case(name) || candidate.replace('_', "") == name.replace('_', "");
-        let score = if same_letters { 0 } else { distance(name, candidate) };
-        if score <= limit && best.is_none_or(|(least, _)| score < least) {
-            best = Some((score, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate)
-}
-
-/// The number of letters inserted, left out, replaced or swapped with the next (Damerau and Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut cost = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                cost = cost.min(before[j - 2] + 1);
-            }
-            row.push(cost);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_names_are_found() {
-        assert_eq!(closest("dens", ["relu", "dense", "dropout"]), Some("dense"));
-        assert_eq!(closest("sofmtax", ["softmax", "softplus"]), Some("softmax"));
-        assert_eq!(closest("Relu", ["relu", "selu"]), Some("relu"));
-        assert_eq!(closest("banana", ["relu", "selu"]), None);
-    }
+pub(super) fn closest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    nearest(name, candidates.into_iter())
 }

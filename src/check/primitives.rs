@@ -6,9 +6,8 @@
 use super::dim::Dim;
 use super::hir::{Elementwise, HirOp, Reduce};
 use super::infer::{Walker, Want};
-use super::names::closest;
 use super::types::{Argument, Callable, Element, Shape, Tensor, Type, Value};
-use crate::diagnostics::{names as name_problems, shapes as problems};
+use crate::diagnostics::{nearest, names as name_problems, shapes as problems};
 use crate::source::Span;
 use crate::syntax::ast::{Argument as AstArgument, CallableKind, ExprKind};
 use std::rc::Rc;
@@ -220,13 +219,12 @@ impl<'a> Walker<'a> {
         let takes_tensor = matches!(slots.first(), Some((_, Slot::Tensor)));
         let lacks_tensor = takes_tensor && !at_run_time && !unknown && {
             let only_options = matches!(primitive, Primitive::Transpose | Primitive::Reverse);
-            positional + named_needed < needed
-                && !primitive.is_variadic()
-                && !matches!(needed, 2 | 3 if binary_like(primitive) && positional == 0)
-                || only_options && positional == 1
-                || primitive.is_variadic() && positional == 0
+            let short = positional + named_needed < needed;
+            !primitive.is_variadic() && short || only_options && positional == 1 || primitive.is_variadic() && positional == 0
         };
-        if fills || (lacks_tensor && preset.is_empty()) {
+        // Behind `|>` a value would be no use: `x |> max(0)` is `max(x, 0)`, `x |> concat(y)` is `concat(x, y)`.
+        let piped = primitive.is_variadic() && matches!(want, Want::Kind(CallableKind::Layer));
+        if fills || ((lacks_tensor || piped) && preset.is_empty()) {
             return Value::Callable(Callable::Primitive(primitive, Rc::new(evaluated)));
         }
         evaluated.extend(preset.iter().cloned());
@@ -329,7 +327,7 @@ impl<'a> Walker<'a> {
                 Some(at) => bound.slots[at] = Some(argument),
                 None => {
                     let known: Vec<String> = slots.iter().map(|(slot, _)| (*slot).to_owned()).collect();
-                    let near = closest(&name.value, slots.iter().map(|(slot, _)| *slot));
+                    let near = nearest(&name.value, slots.iter().map(|(slot, _)| *slot));
                     self.report(name_problems::unknown_argument(&name, primitive.name(), &known, near, false));
                     sound = false;
                 }
@@ -660,9 +658,4 @@ impl<'a> Walker<'a> {
             None => Some(Dim::Known(default)),
         }
     }
-}
-
-/// Primitives whose two or three tensors are all operands.
-fn binary_like(primitive: Primitive) -> bool {
-    matches!(primitive, Primitive::Conv)
 }

@@ -3,9 +3,9 @@
 use super::hir::{self, Binding, Body, EarlyStop, Hir, HirOp, Metric, Optimizer, Run};
 use super::infer::{HookedCall, Hooks, Walker, Want};
 use super::models::{FieldType, Instance, ModelUse};
-use super::names::{DeclId, Declared, Group, closest};
+use super::names::{DeclId, Declared, Group};
 use super::types::{Argument, Callable, Element, Type, Value};
-use crate::diagnostics::{names as name_problems, shapes as shape_problems, training as problems};
+use crate::diagnostics::{nearest, names as name_problems, shapes as shape_problems, training as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, TrainItem};
 use std::rc::Rc;
@@ -62,7 +62,7 @@ fn only(walker: &mut Walker<'_>, hir: &mut Hir) {
     let Some(only) = walker.options.only.clone() else { return };
     let names: Vec<String> = hir.runs.iter().map(|run| run.name.clone()).collect();
     if !names.contains(&only) && !walker.diagnostics.has_errors() {
-        let near = closest(&only, names.iter().map(String::as_str)).map(str::to_owned);
+        let near = nearest(&only, names.iter().map(String::as_str)).map(str::to_owned);
         walker.force_report(problems::unknown_run(&only, near.as_deref(), &names));
     }
     hir.runs.retain(|run| run.name == only);
@@ -221,7 +221,7 @@ impl<'a> Trainer<'_, 'a, '_> {
             None => {
                 if !self.ast().broken.iter().any(|broken| broken.value == name.value) {
                     let known = self.walker.globals.visible(unit, &[Group::Data]);
-                    let near = closest(&name.value, known.iter().copied());
+                    let near = nearest(&name.value, known.iter().copied());
                     self.walker.force_report(problems::unknown_data(name, near));
                 }
                 None
@@ -318,7 +318,7 @@ impl<'a> Trainer<'_, 'a, '_> {
                     self.walker.force_report(problems::field_of_data(&field.name));
                 }
                 _ => {
-                    let near = closest(name, FIELDS);
+                    let near = nearest(name, FIELDS.into_iter());
                     self.walker.force_report(problems::unknown_field(&field.name, near, &FIELDS));
                 }
             }
@@ -442,7 +442,7 @@ impl<'a> Trainer<'_, 'a, '_> {
                 },
                 (None, Some(given)) => {
                     let known: Vec<String> = parameters.iter().map(|name| (*name).to_owned()).collect();
-                    let near = closest(&given.value, parameters.iter().copied());
+                    let near = nearest(&given.value, parameters.iter().copied());
                     self.walker.force_report(name_problems::unknown_argument(given, name, &known, near, false));
                     sound = false;
                 }
