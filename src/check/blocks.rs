@@ -4,7 +4,7 @@ use super::dim::{Dim, Verdict};
 use super::hir::{Body, HirOp};
 use super::infer::{Frame, Local, ScanFrame, Walker, Want};
 use super::types::{Argument, Axis, Callable, Shape, Tensor, Type, Value, compare_shapes};
-use crate::diagnostics::{nearest, names as name_problems, shapes as problems};
+use crate::diagnostics::{names as name_problems, nearest, shapes as problems};
 use crate::source::Span;
 use crate::syntax::ast::{CallableKind, ExprId, ExprKind, Name, Stmt, StmtKind, TypeExpr};
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 //! Callees come before their callers, so that a problem of a callee's body is reported there and not at its uses.
 //! Declarations that lead back to themselves are found from the names met on the way.
 
-use super::calls::words_of_type;
+use super::configure::words_of_type;
 use super::dim::{Dim, Verdict};
 use super::hir::Binding;
 use super::infer::{Frame, Status, Walker, Want};
@@ -173,7 +173,7 @@ impl<'a> Walker<'a> {
                 "float" => Value::Float(None),
                 "bool" => Value::Bool(None),
                 "string" => Value::Unknown,
-                word => match super::calls::kind_of_word(word) {
+                word => match super::configure::kind_of_word(word) {
                     Some(kind) => Value::Callable(Callable::Opaque(kind)),
                     None => {
                         let span = parameter.ty.as_ref().map_or(parameter.span, |ty| ty.span);

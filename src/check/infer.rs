@@ -12,7 +12,7 @@ use super::hir::{Elementwise, HirOp};
 use super::names::{DeclId, Declared, Globals, Group, Program};
 use super::primitives;
 use super::types::{Callable, ListItem, Shape, Tensor, Type, Value};
-use crate::diagnostics::{nearest, Diagnostic, Diagnostics, Label, names as name_problems, shapes as problems};
+use crate::diagnostics::{Diagnostic, Diagnostics, Label, names as name_problems, nearest, shapes as problems};
 use crate::source::{Sources, Span};
 use crate::syntax::ast::{Argument as AstArgument, Ast, BinaryOp, CallableKind, ExprId, ExprKind, UnaryOp};
 use std::collections::{HashMap, HashSet};
@@ -250,12 +250,20 @@ impl<'a> Walker<'a> {
         self.force_report(diagnostic);
     }
 
-    /// Reports a problem as it is.
+    /// Reports a problem as it is. In text that the parser had to mend it would be a second word on one mistake.
     pub(super) fn force_report(&mut self, diagnostic: Diagnostic) {
         self.problems += 1;
-        if !self.muted {
+        if !self.muted && !self.is_mended(&diagnostic) {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    fn is_mended(&self, diagnostic: &Diagnostic) -> bool {
+        diagnostic.labels.iter().any(|label| {
+            let unit = self.program.units.iter().find(|unit| unit.ast.file == label.span.file);
+            let mut repaired = unit.into_iter().flat_map(|unit| &unit.ast.repaired);
+            repaired.any(|place| place.start < label.span.end && label.span.start < place.end)
+        })
     }
 
     /// Binds a name in the innermost block.
@@ -648,7 +656,7 @@ impl<'a> Walker<'a> {
         let frame = self.frames.last()?;
         let callable = self.globals.get(frame.decl?).callable()?;
         let parameter = callable.config.iter().flatten().find(|parameter| parameter.name.value == *name)?;
-        super::calls::words_of_type(parameter.ty.as_ref()?).map(Want::Words)
+        super::configure::words_of_type(parameter.ty.as_ref()?).map(Want::Words)
     }
 
     fn binary(

@@ -10,6 +10,7 @@ mod blocks;
 mod body;
 mod calls;
 mod columns;
+mod configure;
 mod data;
 mod dim;
 mod elementwise;
@@ -22,6 +23,7 @@ mod places;
 mod primitives;
 pub mod print;
 mod shaping;
+mod signatures;
 mod sources;
 mod train;
 mod types;
@@ -63,7 +65,7 @@ impl Default for CheckOptions<'_> {
             only: None,
             most_elements: 1 << 31,
             most_values: 100_000,
-            most_steps: 150_000,
+            most_steps: 100_000,
         }
     }
 }

@@ -74,6 +74,10 @@ pub fn resolve_uses(
         *at += 1;
         let ItemKind::Use(target) = &item.kind else { continue };
         let (target, from) = (target.clone(), unit.ast.file);
+        let mended = |place: &Span| place.start < target.span().end && target.span().start < place.end;
+        if unit.ast.repaired.iter().any(mended) {
+            continue;
+        }
         match parse(UseRequest { from, target: &target }, diagnostics) {
             None => {}
             Some(Used::Known(file)) => match done.get(&file) {

@@ -7,7 +7,7 @@ use super::dim::Dim;
 use super::hir::{Elementwise, HirOp, Reduce};
 use super::infer::{Walker, Want};
 use super::types::{Argument, Callable, Element, Shape, Tensor, Type, Value};
-use crate::diagnostics::{nearest, names as name_problems, shapes as problems};
+use crate::diagnostics::{names as name_problems, nearest, shapes as problems};
 use crate::source::Span;
 use crate::syntax::ast::{Argument as AstArgument, CallableKind, ExprKind};
 use std::rc::Rc;
@@ -220,7 +220,9 @@ impl<'a> Walker<'a> {
         let lacks_tensor = takes_tensor && !at_run_time && !unknown && {
             let only_options = matches!(primitive, Primitive::Transpose | Primitive::Reverse);
             let short = positional + named_needed < needed;
-            !primitive.is_variadic() && short || only_options && positional == 1 || primitive.is_variadic() && positional == 0
+            !primitive.is_variadic() && short
+                || only_options && positional == 1
+                || primitive.is_variadic() && positional == 0
         };
         // Behind `|>` a value would be no use: `x |> max(0)` is `max(x, 0)`, `x |> concat(y)` is `concat(x, y)`.
         let piped = primitive.is_variadic() && matches!(want, Want::Kind(CallableKind::Layer));

@@ -5,7 +5,7 @@ use super::infer::{HookedCall, Hooks, Walker, Want};
 use super::models::{FieldType, Instance, ModelUse};
 use super::names::{DeclId, Declared, Group};
 use super::types::{Argument, Callable, Element, Type, Value};
-use crate::diagnostics::{nearest, names as name_problems, shapes as shape_problems, training as problems};
+use crate::diagnostics::{names as name_problems, nearest, shapes as shape_problems, training as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, TrainItem};
 use std::rc::Rc;

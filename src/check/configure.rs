@@ -1,0 +1,355 @@
+//! Configuration: which argument is which parameter, and whether its value is one.
+
+use super::dim::Dim;
+use super::infer::{Frame, Local, Walker, Want};
+use super::names::DeclId;
+use super::types::{Argument, Callable, Config, Value};
+use crate::diagnostics::{names as name_problems, nearest, shapes as problems};
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{
+    self, Argument as AstArgument, CallableKind, ExprId, ExprKind, Parameter, TypeExpr, TypeExprKind,
+};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+impl<'a> Walker<'a> {
+    /// The configuration of a declaration from arguments as written.
+    pub(super) fn configure(&mut self, id: DeclId, callee: Span, arguments: &'a [AstArgument]) -> Option<Config> {
+        self.bind_config(id, callee, Given::Written(arguments))
+    }
+
+    /// The configuration of a declaration with nothing given.
+    pub(super) fn default_config(&mut self, id: DeclId, callee: Span) -> Option<Config> {
+        self.bind_config(id, callee, Given::Written(&[]))
+    }
+
+    /// The configuration of a declaration from evaluated arguments.
+    pub(super) fn configure_evaluated(&mut self, id: DeclId, callee: Span, arguments: &[Argument]) -> Option<Config> {
+        self.bind_config(id, callee, Given::Evaluated(arguments))
+    }
+
+    fn bind_config(&mut self, id: DeclId, callee: Span, given: Given<'a, '_>) -> Option<Config> {
+        let declaration = *self.globals.get(id);
+        let declared = declaration.callable()?;
+        let parameters: &'a [Parameter] = declared.config.as_deref().unwrap_or_default();
+        let name = &declaration.name.value;
+        let mut slots: Vec<Option<usize>> = vec![None; parameters.len()];
+        let mut sound = true;
+        let mut positional = 0;
+        for at in 0..given.len() {
+            let place = match given.name(at) {
+                Some(argument) => parameters.iter().position(|parameter| parameter.name.value == argument.value),
+                None => {
+                    positional += 1;
+                    (positional <= parameters.len()).then_some(positional - 1)
+                }
+            };
+            let span = self.given_span(&given, at);
+            match (place, given.name(at)) {
+                (Some(place), name_given) if slots[place].is_some() => {
+                    let span = name_given.map_or(span, |name| name.span);
+                    let first = slots[place].unwrap_or_default();
+                    let value = self.given_value(&given, first, &Want::Any);
+                    let parameter = &parameters[place].name.value;
+                    if value.is_run_time() {
+                        let at = self.given_span(&given, first);
+                        self.report(problems::configuration_at_run_time(at, name, parameter));
+                    } else {
+                        self.report(name_problems::argument_twice(span, parameter));
+                    }
+                    sound = false;
+                }
+                (Some(place), _) => slots[place] = Some(at),
+                (None, Some(argument)) => {
+                    let names = parameters.iter().map(|parameter| parameter.name.value.as_str());
+                    let near = nearest(&argument.value, names);
+                    let inputs = declared.inputs.as_deref().unwrap_or_default();
+                    let is_input = inputs.iter().any(|input| input.name.value == argument.value);
+                    self.report(name_problems::unknown_argument(
+                        argument,
+                        name,
+                        &signature_names(parameters),
+                        near,
+                        is_input,
+                    ));
+                    sound = false;
+                }
+                (None, None) => {
+                    let value = self.given_value(&given, at, &Want::Any);
+                    let tensor = value.is_run_time();
+                    self.report(name_problems::too_many_configured(
+                        span,
+                        name,
+                        parameters.len(),
+                        tensor,
+                        declaration.name.span,
+                    ));
+                    sound = false;
+                }
+            }
+        }
+        let mut values: Vec<Value> = Vec::with_capacity(parameters.len());
+        let mut lacks = false;
+        for (parameter, slot) in parameters.iter().zip(&slots) {
+            let want = self.parameter_want(parameter);
+            let value = match (slot, parameter.default) {
+                (Some(at), _) => {
+                    let span = self.given_span(&given, *at);
+                    let value = self.given_value(&given, *at, &want);
+                    self.config_value(value, span, parameter, declaration.unit, name)
+                }
+                (None, Some(default)) => self.config_default(id, parameter, default, &want, parameters, &values),
+                (None, None) => {
+                    // A name that is not known may be the one that is missing.
+                    if sound {
+                        self.report(name_problems::missing_argument(
+                            callee,
+                            name,
+                            &parameter.name.value,
+                            parameter.span,
+                        ));
+                    }
+                    lacks = true;
+                    Value::Unknown
+                }
+            };
+            values.push(value);
+        }
+        (sound && !lacks).then(|| Rc::new(values))
+    }
+
+    fn config_default(
+        &mut self,
+        id: DeclId,
+        parameter: &'a Parameter,
+        default: ExprId,
+        want: &Want,
+        parameters: &'a [Parameter],
+        before: &[Value],
+    ) -> Value {
+        let declaration = *self.globals.get(id);
+        let mut frame = Frame { unit: declaration.unit, decl: Some(id), ..Frame::default() };
+        let mut scope = HashMap::with_capacity(before.len());
+        for (parameter, value) in parameters.iter().zip(before) {
+            let local = Local { value: value.clone(), span: parameter.name.span, cause: None };
+            scope.insert(parameter.name.value.as_str().into(), local);
+        }
+        frame.scopes.push(scope);
+        // The default is checked once, where it stands; at a use its problems are known.
+        let muted = std::mem::replace(&mut self.muted, true);
+        self.frames.push(frame);
+        let value = self.eval(default, want);
+        let span = self.ast()[default].span;
+        let value = self.config_value(value, span, parameter, declaration.unit, &declaration.name.value);
+        self.frames.pop();
+        self.muted = muted;
+        value
+    }
+
+    fn given_span(&self, given: &Given<'a, '_>, at: usize) -> Span {
+        match given {
+            Given::Written(arguments) => self.ast()[arguments[at].value].span,
+            Given::Evaluated(arguments) => arguments[at].span,
+        }
+    }
+
+    fn given_value(&mut self, given: &Given<'a, '_>, at: usize, want: &Want) -> Value {
+        match given {
+            Given::Written(arguments) => self.eval(arguments[at].value, want),
+            Given::Evaluated(arguments) => arguments[at].value.clone(),
+        }
+    }
+
+    /// What a configuration parameter expects.
+    pub(super) fn parameter_want(&self, parameter: &Parameter) -> Want {
+        match parameter.ty.as_ref().map(|ty| &ty.kind) {
+            Some(TypeExprKind::Word(word)) if word == "int" => Want::Int,
+            Some(TypeExprKind::Word(word)) => kind_of_word(word).map_or(Want::Any, Want::Kind),
+            Some(TypeExprKind::Tensor(_)) => Want::Shape,
+            Some(TypeExprKind::Enumeration(_)) => {
+                parameter.ty.as_ref().and_then(words_of_type).map_or(Want::Any, Want::Words)
+            }
+            Some(TypeExprKind::Class { .. } | TypeExprKind::Error) | None => Want::Any,
+        }
+    }
+
+    /// A configuration value as its parameter's type has it; reports what does not fit.
+    pub(super) fn config_value(
+        &mut self,
+        value: Value,
+        span: Span,
+        parameter: &Parameter,
+        unit: usize,
+        callee: &str,
+    ) -> Value {
+        if matches!(value, Value::Unknown) {
+            return value;
+        }
+        if value.is_run_time() {
+            self.report(problems::configuration_at_run_time(span, callee, &parameter.name.value));
+            return Value::Unknown;
+        }
+        let wanted = match parameter.ty.as_ref().map(|ty| &ty.kind) {
+            None => match self.default_class(parameter, unit) {
+                DefaultClass::Number if matches!(value, Value::Int(_) | Value::Float(_)) => return value,
+                DefaultClass::Truth if matches!(value, Value::Bool(_)) => return value,
+                DefaultClass::Other => return value,
+                DefaultClass::Number => "a number",
+                DefaultClass::Truth => "`true` or `false`",
+            },
+            Some(TypeExprKind::Word(word)) => match (word.as_str(), &value) {
+                ("int", Value::Int(_)) => return value,
+                ("int", Value::Float(None)) => return Value::Int(Dim::Unknown),
+                ("int", Value::Float(Some(number))) if number.fract() == 0.0 && number.abs() < 9e15 => {
+                    return Value::int(*number as i64);
+                }
+                ("int", _) => "a whole number",
+                ("float", Value::Float(_)) => return value,
+                ("float", Value::Int(Dim::Known(number))) => return Value::Float(Some(*number as f64)),
+                ("float", Value::Int(_)) => return Value::Float(None),
+                ("float", _) => "a number",
+                ("bool", Value::Bool(_)) => return value,
+                ("bool", _) => "`true` or `false`",
+                ("string", Value::Text(_)) => return value,
+                ("string", _) => "a text in quotes",
+                (word, Value::Callable(callable)) => match kind_of_word(word) {
+                    Some(kind) if self.fits_kind(callable, kind) => return value,
+                    Some(kind) => kind_phrase(kind),
+                    None => return Value::Unknown,
+                },
+                (word, _) => match kind_of_word(word) {
+                    Some(CallableKind::Init) if matches!(value, Value::Int(_) | Value::Float(_)) => return value,
+                    Some(kind) => kind_phrase(kind),
+                    None => return Value::Unknown,
+                },
+            },
+            Some(TypeExprKind::Enumeration(cases)) => match &value {
+                Value::Word(_) => return value,
+                Value::Text(text) if cases.iter().any(|case| case.value == **text) => {
+                    return Value::Word(Some(text.clone()));
+                }
+                _ => {
+                    let cases: Vec<&str> = cases.iter().map(|case| case.value.as_str()).collect();
+                    self.report(problems::not_a_case(span, &self.describe(&value), &parameter.name.value, &cases));
+                    return Value::Unknown;
+                }
+            },
+            Some(TypeExprKind::Tensor(_)) => match &value {
+                Value::List(_) | Value::Axes(_) => return value,
+                _ => "a list of numbers",
+            },
+            Some(TypeExprKind::Class { .. } | TypeExprKind::Error) => return value,
+        };
+        let found = self.describe(&value);
+        self.report(problems::configuration_mismatch(
+            span,
+            &found,
+            wanted,
+            callee,
+            &parameter.name.value,
+            parameter.span,
+        ));
+        Value::Unknown
+    }
+
+    fn default_class(&self, parameter: &Parameter, unit: usize) -> DefaultClass {
+        let Some(default) = parameter.default else { return DefaultClass::Other };
+        match &self.program.units[unit].ast[default].kind {
+            ExprKind::Number { .. } => DefaultClass::Number,
+            ExprKind::Unary(ast::UnaryOp::Neg, _) => DefaultClass::Number,
+            ExprKind::Bool(_) => DefaultClass::Truth,
+            _ => DefaultClass::Other,
+        }
+    }
+
+    /// Whether a callable can stand where a declaration of that kind is asked for.
+    pub(super) fn fits_kind(&self, callable: &Callable, kind: CallableKind) -> bool {
+        let value = |kind: CallableKind| {
+            matches!(kind, CallableKind::Fn | CallableKind::Activation | CallableKind::Layer | CallableKind::Model)
+        };
+        match callable {
+            Callable::Declared(id, _) => {
+                let own = self.globals.get(*id).callable().map(|callable| callable.kind);
+                match (own, kind) {
+                    (Some(own), wanted) if own == wanted => true,
+                    (Some(own), CallableKind::Layer | CallableKind::Fn | CallableKind::Model) => value(own),
+                    (Some(CallableKind::Fn), CallableKind::Activation | CallableKind::Loss) => true,
+                    (Some(CallableKind::Loss), CallableKind::Metric) => true,
+                    (Some(_) | None, _) => false,
+                }
+            }
+            Callable::Primitive(primitive, _) => match kind {
+                CallableKind::Init => primitive.is_init(),
+                kind => value(kind),
+            },
+            Callable::Chain(_) | Callable::Each(_) | Callable::Repeated(_) => value(kind),
+            Callable::Shared { inner, .. } => self.fits_kind(inner, kind),
+            Callable::Opaque(own) => *own == kind || value(*own) && value(kind),
+        }
+    }
+}
+
+/// Configuration as it is given.
+enum Given<'a, 'e> {
+    /// In the tree.
+    Written(&'a [AstArgument]),
+    /// Evaluated already.
+    Evaluated(&'e [Argument]),
+}
+
+impl Given<'_, '_> {
+    fn len(&self) -> usize {
+        match self {
+            Given::Written(arguments) => arguments.len(),
+            Given::Evaluated(arguments) => arguments.len(),
+        }
+    }
+
+    fn name(&self, at: usize) -> Option<&Spanned<String>> {
+        match self {
+            Given::Written(arguments) => arguments[at].name.as_ref(),
+            Given::Evaluated(arguments) => arguments[at].name.as_ref(),
+        }
+    }
+}
+
+/// What the default of a parameter without a type says about it.
+enum DefaultClass {
+    Number,
+    Truth,
+    Other,
+}
+
+/// The kind that a type word names.
+pub(super) fn kind_of_word(word: &str) -> Option<CallableKind> {
+    CallableKind::ALL.into_iter().find(|kind| kind.keyword() == word)
+}
+
+/// A kind with its article.
+pub(super) fn kind_phrase(kind: CallableKind) -> &'static str {
+    match kind {
+        CallableKind::Fn => "a function",
+        CallableKind::Activation => "an activation",
+        CallableKind::Loss => "a loss",
+        CallableKind::Metric => "a metric",
+        CallableKind::Penalty => "a penalty",
+        CallableKind::Init => "an init",
+        CallableKind::Schedule => "a schedule",
+        CallableKind::Optimizer => "an optimizer",
+        CallableKind::Layer => "a layer",
+        CallableKind::Model => "a model",
+    }
+}
+
+/// The cases of an enumeration type.
+pub(super) fn words_of_type(ty: &TypeExpr) -> Option<Rc<[Rc<str>]>> {
+    match &ty.kind {
+        TypeExprKind::Enumeration(cases) => Some(cases.iter().map(|case| case.value.as_str().into()).collect()),
+        TypeExprKind::Tensor(_) | TypeExprKind::Class { .. } | TypeExprKind::Word(_) | TypeExprKind::Error => None,
+    }
+}
+
+/// The names of parameters, for messages.
+pub(super) fn signature_names(parameters: &[Parameter]) -> Vec<String> {
+    parameters.iter().map(|parameter| parameter.name.value.clone()).collect()
+}
