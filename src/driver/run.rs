@@ -8,7 +8,7 @@ use crate::jit::{self, Pool};
 use crate::source::Sources;
 use crate::train::event::{End, Event, Status};
 use crate::train::{self, execute::Engine};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -96,17 +96,20 @@ pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) 
     let frontend = begun.elapsed();
     let mut datasets: BTreeMap<usize, Dataset> = BTreeMap::new();
     let mut ends: Vec<End> = Vec::new();
-    for planned in &hir.runs {
+    let resumed = options.resume.as_deref().and_then(run_of);
+    let chosen = |run: &&Run| resumed.as_ref().is_none_or(|name| *name == run.name);
+    let only_resumed = hir.runs.iter().any(|run| chosen(&run));
+    for planned in hir.runs.iter().filter(|run| !only_resumed || chosen(run)) {
         if ends.iter().any(|end| end.status == Status::Interrupted) {
             break;
         }
-        if !datasets.contains_key(&planned.data) {
+        if let Entry::Vacant(place) = datasets.entry(planned.data) {
             let mut found = Diagnostics::new();
             let loaded = data::load(&hir.data[planned.data], &checked.paths, &mut sources, &mut found);
             let Some(dataset) = loaded.filter(|_| !found.has_errors()) else {
                 return Err(Failure { sources, diagnostics: found.into_sorted() });
             };
-            datasets.insert(planned.data, dataset);
+            place.insert(dataset);
         }
         let run = Run {
             epochs: options.epochs.unwrap_or(planned.epochs),
@@ -129,4 +132,10 @@ pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) 
         }
     }
     Ok(Outcome { sources, warnings, ends })
+}
+
+/// The name of the run that a run directory, `runs/Deep-1`, is of.
+fn run_of(directory: &Path) -> Option<String> {
+    let (name, number) = directory.file_name()?.to_str()?.rsplit_once('-')?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.to_owned())
 }

@@ -155,17 +155,15 @@ fn curve(history: &[EpochEnd], width: usize, height: usize) -> String {
         return String::new();
     };
     let logarithmic = low > 0.0 && high / low > 20.0;
-    let scale = |x: f64| if logarithmic { x.log10() } else { x };
+    let scale = |x: f64| if logarithmic { decades(x) } else { x };
     let (bottom, top) = (scale(low), scale(high));
     let span = if top > bottom { top - bottom } else { 1.0 };
     let mut canvas = vec![vec![' '; width]; height];
     for (mark, points) in &series {
-        for column in 0..width {
-            let at = column * (history.len() - 1) / (width - 1).max(1);
-            if let Some(y) = points[at].filter(finite) {
-                let row = ((top - scale(y)) / span * (height - 1) as f64).round() as usize;
-                canvas[row.min(height - 1)][column] = *mark;
-            }
+        let at = |column: usize| column * (history.len() - 1) / (width - 1).max(1);
+        for (column, y) in (0..width).filter_map(|column| Some((column, points[at(column)].filter(finite)?))) {
+            let row = ((top - scale(y)) / span * (height - 1) as f64).round() as usize;
+            canvas[row.min(height - 1)][column] = *mark;
         }
     }
     let mut text = String::from("loss: * training");
@@ -231,7 +229,7 @@ fn verdict(end: &End, epochs: usize) -> String {
              Try `stop = early(patience = 5)`, dropout, `penalty = l2(1e-4)`, fewer units or more data"
         );
     }
-    if fallen <= 0.1 * first.train_loss.abs() && end.history.len() > 2 && !(last.train_loss.abs() < 1e-6) {
+    if fallen <= 0.1 * first.train_loss.abs() && end.history.len() > 2 && last.train_loss.abs() >= 1e-6 {
         return format!(
             "{stopped}underfits: the training loss has hardly fallen since the first epoch. \
              Try another rate, more units or layers, or standardized inputs"
@@ -274,7 +272,7 @@ pub fn short(x: f64) -> String {
     if x == 0.0 || !x.is_finite() {
         return format!("{x}");
     }
-    let exponent = x.abs().log10().floor() as i32;
+    let exponent = decades(x.abs()).floor() as i32;
     match exponent {
         6.. => format!("{x:.3e}"),
         -3..=5 => {
@@ -283,6 +281,12 @@ pub fn short(x: f64) -> String {
         }
         _ => format!("{x:.2e}"),
     }
+}
+
+/// The decimal logarithm, for drawing and writing numbers.
+#[allow(clippy::disallowed_methods, reason = "no result of a training depends on it")]
+fn decades(x: f64) -> f64 {
+    x.log10()
 }
 
 fn duration(seconds: f64) -> String {
