@@ -266,7 +266,10 @@ impl Elaboration<'_, '_> {
             Elementwise::Sub => self.of_two(Binary::Sub, x, DType::F32),
             Elementwise::Mul => self.of_two(Binary::Mul, x, DType::F32),
             Elementwise::Div => self.of_two(Binary::Div, x, DType::F32),
-            Elementwise::Pow => self.of_two(Binary::Pow, x, DType::F32),
+            Elementwise::Pow => {
+                let x = self.converted(x, DType::F32);
+                self.b.pow(x[0], x[1])
+            }
             Elementwise::Rem => {
                 let x = self.converted(x, DType::F32);
                 let quotient = self.b.div(x[0], x[1]);
