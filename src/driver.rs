@@ -247,9 +247,13 @@ pub fn replace_file(path: &Path, text: &str) -> Result<(), Failure> {
 /// The text that explains the diagnostics, a section each.
 const ERRORS: &str = include_str!("../docs/errors.md");
 
-/// The explained codes with their titles.
-pub fn codes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    sections().map(|(code, section)| (code, section.lines().find(|line| !line.is_empty()).unwrap_or_default()))
+/// The explained codes with the first sentence of each.
+pub fn codes() -> impl Iterator<Item = (&'static str, String)> {
+    sections().map(|(code, section)| {
+        let paragraph = section.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+        let end = paragraph.find(". ").map_or(paragraph.len(), |at| at + 1);
+        (code, paragraph[..end].to_owned())
+    })
 }
 
 /// The long form of a diagnostic, or the code that the unknown one resembles.

@@ -48,7 +48,7 @@ enum Command {
         /// Which form
         #[arg(long, value_enum)]
         stage: Stage,
-        /// The run or model; the first without it
+        /// The run, by its name or its model's; the first without it
         #[arg(long)]
         model: Option<String>,
         /// The batch size; that of the `train` declaration without it
@@ -332,8 +332,8 @@ fn explain(code: Option<&str>) -> io::Result<u8> {
             Ok(SUCCESS)
         }
         Err(near) => {
-            let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-            usage(&format!("no diagnostic has the code `{code}`{hint} `nnc explain` lists them all"))
+            let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+            usage(&format!("no diagnostic has the code `{code}`{hint}; `nnc explain` lists them all"))
         }
     }
 }
@@ -357,6 +357,9 @@ fn fmt(files: &[PathBuf], check: bool) -> io::Result<u8> {
             }
         };
         show(&formatted.sources, &formatted.diagnostics, Format::Human, &mut io::stderr())?;
+        if !formatted.diagnostics.is_empty() {
+            status = FAILURE;
+        }
         if check {
             if formatted.changed {
                 writeln!(io::stdout(), "{} would change", file.display())?;

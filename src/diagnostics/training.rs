@@ -188,3 +188,11 @@ pub fn unknown_run(name: &str, near: Option<&str>, known: &[String]) -> Diagnost
         None => diagnostic.help(format!("there is {}", known.join(", "))),
     }
 }
+
+/// `missing-validation`: early stopping without a validation split.
+pub fn stop_without_validation(run: Span, data: &Spanned<String>) -> Diagnostic {
+    Diagnostic::error("missing-validation", "`stop` looks at the validation loss, and there are no validation samples")
+        .at(run, "stops early")
+        .and(data.span, format!("the split of `{}` leaves no sample for `val`", data.value))
+        .help("give the data a part to validate on, such as `split = [train = 80%, val = 20%]`")
+}

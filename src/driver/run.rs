@@ -3,7 +3,7 @@
 use super::{Failure, Settings, check_file, problems};
 use crate::check::hir::Run;
 use crate::data::{self, Dataset};
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::{Diagnostic, Diagnostics, training};
 use crate::jit::{self, Pool};
 use crate::source::Sources;
 use crate::train::event::{End, Event, Status};
@@ -110,6 +110,10 @@ pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) 
                 return Err(Failure { sources, diagnostics: found.into_sorted() });
             };
             place.insert(dataset);
+        }
+        if planned.stop.is_some() && datasets[&planned.data].split.val.is_empty() {
+            let data = &hir.data[planned.data].name;
+            return Err(Failure { sources, diagnostics: vec![training::stop_without_validation(planned.span, data)] });
         }
         let run = Run {
             epochs: options.epochs.unwrap_or(planned.epochs),

@@ -108,7 +108,7 @@ pub struct End {
     pub status: Status,
     /// The epoch (from 1) whose weights are kept.
     pub best_epoch: usize,
-    /// The training loss of the last epoch.
+    /// The training loss of that epoch.
     pub train_loss: f64,
     /// The validation loss of the weights that are kept.
     pub val_loss: Option<f64>,

@@ -369,6 +369,7 @@ impl<'a> Training<'a> {
         let kept = best_epoch.checked_sub(1).and_then(|epoch| self.history.get(epoch));
         let mut metrics = kept.map_or(Vec::new(), |epoch| epoch.metrics.clone());
         let val_loss = kept.and_then(|epoch| epoch.val_loss);
+        let train_loss = kept.map_or(f64::NAN, |epoch| epoch.train_loss);
         let mut test_loss = None;
         let test = &self.dataset.split.test;
         let measured = matches!(status, Status::Finished | Status::StoppedEarly) && !test.is_empty();
@@ -384,7 +385,7 @@ impl<'a> Training<'a> {
             run: run.name.clone(),
             status,
             best_epoch,
-            train_loss: self.history.last().map_or(f64::NAN, |epoch| epoch.train_loss),
+            train_loss,
             val_loss,
             test_loss,
             metrics,

@@ -105,7 +105,7 @@ pub fn table(ends: &[End]) -> String {
             metrics.push(name);
         }
     }
-    let mut header = vec!["run", "status", "best epoch", "train loss", "val loss", "test loss"];
+    let mut header = vec!["run", "status", "kept epoch", "train loss", "val loss", "test loss"];
     header.extend(&metrics);
     header.push("time");
     let mut rows = vec![header.into_iter().map(String::from).collect::<Vec<_>>()];
@@ -253,7 +253,8 @@ fn verdict(end: &End, epochs: usize) -> String {
 fn diverged(epoch: usize) -> String {
     format!(
         "diverged in epoch {epoch}: the loss is no longer a finite number. \
-         Try a smaller rate, `clip = 1.0`, standardized inputs or a smaller initialisation"
+         Try a smaller rate, `clip = 1.0`, standardized inputs or a smaller initialisation; \
+         a loss of probabilities needs `softmax` or `sigmoid` before it"
     )
 }
 
@@ -262,9 +263,16 @@ fn overfits_from(history: &[EpochEnd]) -> Option<usize> {
     let losses: Vec<f64> = history.iter().map(|epoch| epoch.val_loss).collect::<Option<_>>()?;
     let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b]))?;
     let last = losses.len() - 1;
-    let risen = losses[last] - losses[best];
+    if last < best + 3 {
+        return None;
+    }
+    // One epoch may be lucky or unlucky: the last three speak for the end.
+    let end = losses[last - 2..].iter().sum::<f64>() / 3.0;
+    let risen = end - losses[best];
+    let fallen = losses[0] - losses[best];
     let trained = history[best].train_loss - history[last].train_loss;
-    (last >= best + 3 && risen > 0.1 * losses[best].abs() && trained > 0.0).then_some(history[best].epoch)
+    let clearly = risen > 0.1 * losses[best].abs() && risen > 0.02 * fallen;
+    (clearly && trained > 0.0 && end > history[last].train_loss).then_some(history[best].epoch)
 }
 
 /// A number in about four significant digits.
