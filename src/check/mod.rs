@@ -75,10 +75,12 @@ const STACK: usize = 256 << 20;
 
 /// Checks a program.
 pub fn check(program: &Program, sources: &Sources, options: &CheckOptions<'_>, diagnostics: &mut Diagnostics) -> Hir {
+    // What is known to be wrong already keeps the walk from wondering about what follows from it.
+    let earlier = diagnostics.clone();
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(STACK);
         let walk = builder.spawn_scoped(scope, || {
-            let mut own = Diagnostics::new();
+            let mut own = earlier;
             let hir = check_here(program, sources, options, &mut own);
             (hir, own)
         });

@@ -104,7 +104,7 @@ impl<'a> Walker<'a> {
                 None => complete = false,
             }
         }
-        if !complete && self.problems == problems_before && !self.muted {
+        if !complete && self.problems == problems_before && !self.muted && !self.diagnostics.has_errors() {
             self.force_report(shape_problems::undetermined(asked.span, &declaration.name.value));
         }
         let body = self.close_body();
