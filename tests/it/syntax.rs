@@ -93,7 +93,7 @@ fn deep_and_long_texts_are_refused_once() {
         let start = std::time::Instant::now();
         parse(&wrap(part.repeat(long)));
         parse(&part.repeat(long));
-        assert!(start.elapsed().as_secs() < 10, "{part:?}: {:?}", start.elapsed());
+        assert!(start.elapsed() < 3 * HANG, "{part:?}: {:?}", start.elapsed());
     }
     for open in ["(", "[", "{", "if ", "{\n", "f(\n", "[\n", "if x then {\n", "x |> f({"] {
         parse(&wrap(open.repeat(deep)));
