@@ -104,7 +104,9 @@ impl<'a> Walker<'a> {
                 None => complete = false,
             }
         }
-        if !complete && self.problems == problems_before && !self.muted && !self.diagnostics.has_errors() {
+        // What could not be read was reported before.
+        let silent = self.muted || self.diagnostics.has_errors() || !self.ast().repaired.is_empty();
+        if !complete && self.problems == problems_before && !silent {
             self.force_report(shape_problems::undetermined(asked.span, &declaration.name.value));
         }
         let body = self.close_body();

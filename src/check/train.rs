@@ -178,7 +178,8 @@ impl<'a> Trainer<'_, 'a, '_> {
             let run = self.run(&settings, &instance, fields.as_deref(), id);
             let sound = matched && self.walker.problems == before;
             let complete = run.is_some() && instance.index.is_some() && data.flatten().is_some();
-            if !complete && !self.walker.diagnostics.has_errors() {
+            let readable = self.ast().repaired.is_empty();
+            if !complete && readable && !self.walker.diagnostics.has_errors() {
                 let name = self.walker.globals.get(id).name.value.clone();
                 self.walker.force_report(shape_problems::undetermined(span, &name));
             }

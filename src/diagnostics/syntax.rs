@@ -1,5 +1,7 @@
 //! Problems with the text of a program: one constructor each.
 
+use std::fmt;
+
 use super::{Diagnostic, Edit};
 use crate::source::Span;
 
@@ -65,6 +67,9 @@ pub fn unexpected_character(at: Span, character: char, removable: bool) -> Diagn
     };
     let problem = Diagnostic::error("unexpected-character", format!("{shown} has no meaning here"))
         .at(at, "not part of the language");
+    if character == '?' {
+        return problem.help("a choice is written `if … then … else …`");
+    }
     if character.is_alphabetic() {
         return problem.help("names are made of the letters a to z, digits and `_`");
     }
@@ -121,18 +126,75 @@ pub fn commas_between_fields(at: Span, edits: Vec<Edit>) -> Diagnostic {
         .fix("remove the commas", edits)
 }
 
+/// `foreign-syntax`: `:` where `=` gives a value.
+pub fn colon_for_equals(at: Span) -> Diagnostic {
+    Diagnostic::error("foreign-syntax", "a value stands behind `=`, no `:`")
+        .at(at, "write `=`")
+        .fix("write `=`", Edit::replace(at, " ="))
+}
+
+/// `foreign-syntax`: `:` where `->` stands before the type of the result.
+pub fn colon_for_arrow(at: Span) -> Diagnostic {
+    Diagnostic::error("foreign-syntax", "the type of the result stands behind `->`, no `:`")
+        .at(at, "write `->`")
+        .fix("write `->`", Edit::replace(at, " ->"))
+}
+
+/// Words of other languages, and what is done here instead.
+const FOREIGN_WORDS: [(&str, &str); 24] = [
+    ("def", "a function is declared by `fn f(x) = …`, outside of other declarations"),
+    ("func", "a function is declared by `fn f(x) = …`, outside of other declarations"),
+    ("function", "a function is declared by `fn f(x) = …`, outside of other declarations"),
+    ("fun", "a function is declared by `fn f(x) = …`, outside of other declarations"),
+    ("lambda", "a function is declared by `fn f(x) = …`, outside of other declarations"),
+    ("class", "layers and models are declared by `layer` and `model`"),
+    ("struct", "layers and models are declared by `layer` and `model`"),
+    ("import", "another file is brought in by `use \"./file.nn\"`"),
+    ("from", "another file is brought in by `use \"./file.nn\"`"),
+    ("include", "another file is brought in by `use \"./file.nn\"`"),
+    ("require", "another file is brought in by `use \"./file.nn\"`"),
+    ("for", "layers repeat by `repeat 3 { … }`, a sequence is walked by `scan`"),
+    ("while", "layers repeat by `repeat 3 { … }`, a sequence is walked by `scan`"),
+    ("return", "the last expression of a block is its value"),
+    ("None", "leave out what has no value"),
+    ("null", "leave out what has no value"),
+    ("nil", "leave out what has no value"),
+    ("nullptr", "leave out what has no value"),
+    ("try", "a block holds `let`, `param`, `state`, `next`, `emit` and its value"),
+    ("with", "a block holds `let`, `param`, `state`, `next`, `emit` and its value"),
+    ("del", "a block holds `let`, `param`, `state`, `next`, `emit` and its value"),
+    ("global", "a number for the whole file is declared by `const NAME = value`"),
+    ("static", "a number for the whole file is declared by `const NAME = value`"),
+    ("var", "a name is bound by `let`, a number for the whole file by `const`"),
+];
+
+/// Whether `foreign_word` knows the word.
+pub fn is_foreign(word: &str) -> bool {
+    FOREIGN_WORDS.iter().any(|(foreign, _)| *foreign == word)
+}
+
 /// `foreign-syntax`: a word that other languages have and this one does not.
-pub fn foreign_word(at: Span, word: &str, instead: &str) -> Diagnostic {
-    Diagnostic::error("foreign-syntax", format!("there is no `{word}` in this language"))
-        .at(at, "not known")
-        .help(instead)
+pub fn foreign_word(at: Span, word: &str) -> Diagnostic {
+    let problem =
+        Diagnostic::error("foreign-syntax", format!("there is no `{word}` in this language")).at(at, "not known");
+    match FOREIGN_WORDS.iter().find(|(foreign, _)| *foreign == word) {
+        Some((_, instead)) => problem.help(*instead),
+        None => problem,
+    }
+}
+
+/// `foreign-syntax`: an assignment that changes a variable, such as `+=`.
+pub fn foreign_update(at: Span, found: &str) -> Diagnostic {
+    Diagnostic::error("foreign-syntax", format!("there is no `{found}` in this language"))
+        .at(at, "nothing is changed in place")
+        .help("a name is bound once: give the new value a new name")
 }
 
 /// `foreign-syntax`: a block that begins with a colon.
-pub fn colon_block(at: Span, instead: &str) -> Diagnostic {
+pub fn colon_block(at: Span) -> Diagnostic {
     Diagnostic::error("foreign-syntax", "no colon begins a block")
         .at(at, "a colon stands before a type only")
-        .help(instead)
+        .help("write the body in braces, `{ … }`, or behind `=`")
 }
 
 /// `malformed-number`: something that begins like a number.
@@ -171,7 +233,8 @@ pub fn missing_comma(at: Span, before: Span) -> Diagnostic {
 
 /// `missing-value`: an expression is missing, behind what `behind` says.
 pub fn missing_value(at: Span, behind: &str) -> Diagnostic {
-    Diagnostic::error("missing-value", format!("a value is missing behind {behind}")).at(at, "a value is missing here")
+    Diagnostic::error("missing-value", format!("a value is missing behind `{behind}`"))
+        .at(at, "a value is missing here")
 }
 
 /// `missing-value`: an expression is missing between two things.
@@ -243,6 +306,24 @@ pub fn chained_comparison(at: Span, first: Span, fix: Option<Vec<Edit>>) -> Diag
         .fix_if(fixable, "join two comparisons with `and`", fix.unwrap_or_default())
 }
 
+/// The words that begin declarations.
+pub const DECLARATIONS: [&str; 14] = [
+    "use",
+    "const",
+    "fn",
+    "activation",
+    "loss",
+    "metric",
+    "penalty",
+    "init",
+    "schedule",
+    "optimizer",
+    "layer",
+    "model",
+    "data",
+    "train",
+];
+
 /// `unknown-declaration`: a line outside of all declarations that begins none.
 pub fn unknown_declaration(at: Span, word: &str, similar: Option<&str>) -> Diagnostic {
     let problem = Diagnostic::error("unknown-declaration", format!("`{word}` begins no declaration"));
@@ -257,12 +338,102 @@ pub fn unknown_declaration(at: Span, word: &str, similar: Option<&str>) -> Diagn
     }
 }
 
+/// `unexpected-token`: the brace of a body on a line of its own.
+pub fn brace_on_own_line(at: Span, gap: Span) -> Diagnostic {
+    Diagnostic::error("unexpected-token", "`{` begins no line")
+        .at(at, "it belongs on the line before")
+        .fix("join the lines", Edit::replace(gap, " "))
+}
+
+/// What stands where it does not fit.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// A word or sign.
+    Text(&'a str),
+    /// A string too long to repeat.
+    LongString,
+    /// Nothing more.
+    End,
+}
+
 /// `unexpected-token`: something that does not fit where it stands.
-pub fn unexpected_token(at: Span, found: &str, help: Option<String>) -> Diagnostic {
-    let problem =
-        Diagnostic::error("unexpected-token", format!("{found} is not expected here")).at(at, "does not fit here");
-    match help {
-        Some(help) => problem.help(help),
+pub fn unexpected_token(at: Span, found: Found, hint: Option<Hint>) -> Diagnostic {
+    let (message, label) = match found {
+        Found::Text(text) => (format!("`{text}` is not expected here"), "does not fit here"),
+        Found::LongString => ("a string is not expected here".to_string(), "does not fit here"),
+        Found::End => ("something is missing at the end".to_string(), "something is missing here"),
+    };
+    let problem = Diagnostic::error("unexpected-token", message).at(at, label);
+    match hint {
+        Some(hint) => problem.help(hint.to_string()),
         None => problem,
+    }
+}
+
+/// What belongs where something does not fit.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "each is its sentence below")]
+pub enum Hint<'a> {
+    Declaration,
+    NameBehind(&'a str),
+    ModelBeforeOn,
+    ConstForm,
+    ConstOutside,
+    FieldForm,
+    Binding(&'a str, &'a str),
+    BindWithLet,
+    NoTypeHere(&'a str),
+    DeclarationInside,
+    FunctionOutside,
+    OwnLine,
+    Body,
+    InputsInParentheses,
+    ColonBeforeType,
+    TypeForms,
+    NoColonBehindElse,
+    NoIf(&'a str),
+    ScanForm,
+    ArgumentForms,
+    OneEquals,
+    OperatorMissing,
+    OperatorEndsLine,
+    NoAttributes,
+    PathInQuotes,
+    UseForms,
+}
+
+impl fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let fixed = match self {
+            Hint::NameBehind(word) => return write!(f, "a name belongs behind `{word}`"),
+            Hint::Binding(keyword, name) => return write!(f, "write `{keyword} {name} = value`"),
+            Hint::NoTypeHere(keyword) => return write!(f, "a `{keyword}` takes no type; its value has one"),
+            Hint::NoIf(word) => return write!(f, "there is no `if` that this `{word}` belongs to"),
+            Hint::Declaration => "a declaration is expected here",
+            Hint::ModelBeforeOn => "the model to train stands before `on`",
+            Hint::ConstForm => "a constant is a number: write `const NAME = value`",
+            Hint::ConstOutside => "a number for the whole file is declared by `const NAME = value`",
+            Hint::FieldForm => "a field is written `name = value`",
+            Hint::BindWithLet => "`let` binds a name",
+            Hint::DeclarationInside => "a declaration stands outside of all others",
+            Hint::FunctionOutside => "a function is declared by `fn f(x) = …`, outside of other declarations",
+            Hint::OwnLine => "the declaration before it is complete: a new one needs a line of its own",
+            Hint::Body => "the body stands behind `=` or in braces, `{ … }`",
+            Hint::InputsInParentheses => "inputs stand in parentheses, `f(x)`",
+            Hint::ColonBeforeType => "a type stands behind a colon",
+            Hint::TypeForms => {
+                "a type is a shape such as `[n, 3]`, or `class(10)`, `int`, `float`, `bool`, or cases: `{valid, same}`"
+            }
+            Hint::NoColonBehindElse => "no colon stands behind `else`",
+            Hint::ScanForm => "a scan is written `scan x_t over x from (h = …) { … }`",
+            Hint::ArgumentForms => "an argument is given by name with `=`; a range is `a..b`",
+            Hint::OneEquals => "only a name is given a value by `=`; `==` compares",
+            Hint::OperatorMissing => "an operator is missing before it, or a new line",
+            Hint::OperatorEndsLine => "an expression goes on in the next line where an operator ends the one before",
+            Hint::NoAttributes => "nothing is reached by a dot; what works on `x` is called: `f(x)`",
+            Hint::PathInQuotes => "a file is named in quotes, `use \"./file.nn\"`",
+            Hint::UseForms => "a file is named in quotes, `use \"./file.nn\"`, a module by words, `use std.vision`",
+        };
+        f.write_str(fixed)
     }
 }

@@ -4,16 +4,20 @@
 //! strict rule of the place; pest says how far that came, and the tokens before and behind that point say what was
 //! likely meant. Out: one diagnostic.
 
+mod declarations;
+
 use std::ops::Range;
 use std::sync::Once;
 
 use pest::Parser;
 
+pub(super) use self::declarations::declaration;
 use super::ast::Name;
 use super::layout::Layout;
 use super::parser::{Grammar, Rule};
 use super::tokens::{self, Token, TokenKind};
-use crate::diagnostics::{Diagnostic, Edit, nearest, syntax as problems};
+use crate::diagnostics::syntax::{self as problems, Found, Hint};
+use crate::diagnostics::{Diagnostic, Edit};
 use crate::source::{FileId, Span, Spanned};
 
 /// What belongs where the slice stands.
@@ -57,70 +61,17 @@ pub(super) fn slice(layout: &Layout, file: FileId, range: Range<usize>, place: P
         Place::Value => Rule::strict_value,
         Place::Element => Rule::strict_element,
         Place::Type => Rule::strict_type,
-        Place::Tail => return tail(&Slice::new(layout, file, range.clone(), place, range.start)),
+        Place::Tail => return declarations::tail(&Slice::new(layout, file, range.clone(), place, range.start)),
     };
     let reach = reach(layout, rule, range.clone());
     let slice = Slice::new(layout, file, range, place, reach);
     match place {
-        Place::Item => item(&slice),
+        Place::Item => declarations::item(&slice),
         Place::Statement => statement(&slice),
         Place::Field => field(&slice),
         Place::Type => ty(&slice),
         Place::Value | Place::Element | Place::Tail => expression(&slice),
     }
-}
-
-/// The problem with the head of a declaration that begins like one.
-pub(super) fn declaration(
-    layout: &Layout,
-    file: FileId,
-    whole: Range<usize>,
-    head: Range<usize>,
-    has_body: bool,
-) -> Diagnostic {
-    let reach = reach(layout, Rule::strict_item, whole).min(head.end.max(head.start));
-    let slice = Slice::new(layout, file, head, Place::Item, reach);
-    let keyword = slice.token(0).map_or(String::new(), |token| token.text.to_string());
-    if slice.fine >= slice.tokens.len() && !has_body {
-        return problems::missing_body(slice.last_span().after(), &keyword);
-    }
-    if let (Some(found), 1) = (slice.found(), slice.fine)
-        && tokens::is_keyword(&found.text)
-    {
-        if keyword == "train" && found.is("on") {
-            return problems::missing_value_before(slice.found_span(), "on").help("the model to train stands here");
-        }
-        return problems::keyword_as_name(slice.found_span(), &found.text);
-    }
-    if let Some(before) = slice.before().filter(|before| before.is("->") || before.is(":"))
-        && slice.found().is_none_or(|found| !found.is_word())
-    {
-        return problems::missing_type(slice.before_span().after(), &before.text);
-    }
-    if let Some(found) = slice.found().filter(|found| found.is("[")) {
-        let typed = slice.before().is_some_and(Token::is_word).then(|| colon_before(&slice));
-        return typed.unwrap_or_else(|| slice.unexpected(found));
-    }
-    if keyword == "const" && slice.found().is_some_and(|found| found.is(":")) {
-        let help = "a constant is a number: write `const NAME = value`";
-        return problems::unexpected_token(slice.found_span(), "a type", Some(help.to_string()));
-    }
-    if let Some(found) = slice.found().filter(|found| keyword == "const" && found.begins_operand()) {
-        let gap = Span { start: slice.before_span().end, end: slice.found_span().start, ..slice.found_span() };
-        return slice.unexpected(found).help("a constant is written `const NAME = value`").fix_if(
-            slice.fine == 2,
-            "insert `=`",
-            Edit::replace(gap, " = "),
-        );
-    }
-    if let Some(found) = slice.found().filter(|found| found.is(":")) {
-        let block = "write the body in braces, `{ … }`, or behind `=`";
-        return match slice.before() {
-            Some(before) if before.kind == TokenKind::Close => problems::colon_block(slice.found_span(), block),
-            _ => slice.unexpected(found),
-        };
-    }
-    expression(&slice)
 }
 
 /// The names a statement that cannot be read would have bound.
@@ -252,139 +203,61 @@ impl<'a> Slice<'a> {
         open.pop()
     }
 
-    fn unexpected(&self, found: &Token) -> Diagnostic {
-        problems::unexpected_token(self.found_span(), &shown(found), None)
+    /// What is found does not fit.
+    fn unexpected(&self, hint: Option<Hint>) -> Diagnostic {
+        self.unexpected_at(self.fine, hint)
+    }
+
+    /// The token at a place does not fit.
+    fn unexpected_at(&self, place: usize, hint: Option<Hint>) -> Diagnostic {
+        let found = self.token(place).map_or(Found::End, found);
+        problems::unexpected_token(self.token_span(place), found, hint)
+    }
+
+    /// The empty span at the beginning of a token.
+    fn before_token(&self, place: usize) -> Span {
+        let span = self.token_span(place);
+        Span { end: span.start, ..span }
+    }
+
+    /// What lies between a token and the one before it.
+    fn gap_before(&self, place: usize) -> Span {
+        let (before, span) = (self.token_span(place.saturating_sub(1)), self.token_span(place));
+        Span { start: before.end.min(span.start), end: span.start, ..span }
+    }
+
+    fn is(&self, place: usize, text: &str) -> bool {
+        self.token(place).is_some_and(|token| token.is(text))
     }
 }
 
-fn shown(token: &Token) -> String {
-    let text: String = token.text.chars().take(24).collect();
+fn found<'a>(token: &'a Token) -> Found<'a> {
     match token.kind {
-        TokenKind::String if text.len() < token.text.len() => "this string".to_string(),
-        _ => format!("`{text}`"),
+        TokenKind::String if token.text.len() > 24 => Found::LongString,
+        _ => Found::Text(&token.text),
     }
-}
-
-fn item(slice: &Slice) -> Diagnostic {
-    let Some(first) = slice.token(0) else { return problems::unexpected_token(slice.start, "this", None) };
-    let span = slice.token_span(0);
-    if !first.is_word() {
-        return problems::unexpected_token(span, &shown(first), Some("a declaration is expected here".to_string()));
-    }
-    let word = &*first.text;
-    let second = slice.token(1);
-    match word {
-        "def" | "func" | "function" | "fun" => {
-            return problems::foreign_word(span, word, "a function is declared by `fn f(x) = …`");
-        }
-        "class" | "struct" => {
-            return problems::foreign_word(span, word, "layers and models are declared by `layer` and `model`");
-        }
-        "import" | "from" | "include" | "require" => {
-            return problems::foreign_word(span, word, "another file is brought in by `use \"./file.nn\"`");
-        }
-        "for" | "while" => return problems::foreign_word(span, word, "layers repeat by `repeat 3 { … }`"),
-        "let" | "var" => {
-            let help = "a number for the whole file is declared by `const NAME = value`";
-            return problems::unexpected_token(span, "`let`", Some(help.to_string()));
-        }
-        _ => {}
-    }
-    if tokens::begins_item(word) {
-        return match second {
-            Some(second) if second.is("=") => problems::unexpected_token(
-                slice.token_span(1),
-                "`=`",
-                Some(format!("a name is missing behind `{word}`")),
-            ),
-            Some(second) if second.kind == TokenKind::Stray => slice.unexpected(second),
-            Some(second) => problems::unexpected_token(
-                slice.token_span(1),
-                &shown(second),
-                Some(format!("a name belongs behind `{word}`")),
-            ),
-            None => problems::unexpected_token(
-                span.after(),
-                "the end of the line",
-                Some(format!("a name belongs behind `{word}`")),
-            ),
-        };
-    }
-    if second.is_some_and(|second| second.is("=")) {
-        return problems::unknown_declaration(span, word, None).fix_if(
-            slice.token(2).is_some_and(|value| value.kind == TokenKind::Number) && slice.tokens.len() == 3,
-            "declare a constant",
-            Edit::replace(Span { end: span.start, ..span }, "const "),
-        );
-    }
-    problems::unknown_declaration(span, word, similar(word))
-}
-
-/// The keyword of a declaration that a word is likely a misspelling of.
-fn similar(word: &str) -> Option<&'static str> {
-    const KEYWORDS: [&str; 14] = [
-        "use",
-        "const",
-        "fn",
-        "activation",
-        "loss",
-        "metric",
-        "penalty",
-        "init",
-        "schedule",
-        "optimizer",
-        "layer",
-        "model",
-        "data",
-        "train",
-    ];
-    nearest(word, KEYWORDS.into_iter())
-}
-
-fn tail(slice: &Slice) -> Diagnostic {
-    let Some(first) = slice.token(0) else { return problems::unexpected_token(slice.start, "this", None) };
-    if tokens::begins_item(&first.text) {
-        return problems::missing_newline(slice.token_span(0), slice.before_span(), "declaration");
-    }
-    let help = "the declaration before it is complete: a new one needs a line of its own";
-    problems::unexpected_token(slice.token_span(0), &shown(first), Some(help.to_string()))
 }
 
 fn statement(slice: &Slice) -> Diagnostic {
-    let Some(first) = slice.token(0) else { return problems::unexpected_token(slice.start, "this", None) };
+    let Some(first) = slice.token(0) else { return slice.unexpected(None) };
     let (span, second) = (slice.token_span(0), slice.token(1));
-    match &*first.text {
-        "for" | "while" if first.is_word() && second.is_some_and(Token::begins_operand) => {
-            let help = "layers repeat by `repeat 3 { … }`, a sequence is walked by `scan`";
-            return problems::foreign_word(span, &first.text, help);
-        }
-        "import" | "def" | "class" | "del" | "try" | "with"
-            if first.is_word() && second.is_some_and(Token::begins_operand) =>
-        {
-            return problems::foreign_word(
-                span,
-                &first.text,
-                "a block holds `let`, `param`, `state`, `next`, `emit` and its value",
-            );
-        }
-        _ => {}
+    let before_value = second.is_some_and(Token::begins_operand);
+    if first.is_word() && before_value && problems::is_foreign(&first.text) {
+        return problems::foreign_word(span, &first.text);
     }
     // `x = 3` without `let`.
-    if first.is_word() && !tokens::is_keyword(&first.text) && second.is_some_and(|second| second.is("=")) {
-        let place = Span { end: span.start, ..span };
-        return problems::unexpected_token(slice.token_span(1), "`=`", Some("`let` binds a name".to_string()))
-            .fix(format!("bind `{}` with `let`", first.text), Edit::replace(place, "let "));
+    if first.is_word() && !tokens::is_keyword(&first.text) && slice.is(1, "=") {
+        let edit = Edit::replace(slice.before_token(0), "let ");
+        return slice.unexpected_at(1, Some(Hint::BindWithLet)).fix(format!("bind `{}` with `let`", first.text), edit);
     }
     if tokens::begins_statement(&first.text) {
         if let Some(problem) = binding(slice, first) {
             return problem;
         }
     } else if tokens::begins_item(&first.text) && second.is_some_and(Token::is_word) {
-        return problems::unexpected_token(
-            span,
-            &shown(first),
-            Some("a declaration stands outside of all others".to_string()),
-        );
+        return slice.unexpected_at(0, Some(Hint::DeclarationInside));
+    } else if slice.fine == 0 && first.kind == TokenKind::Symbol && !first.is("-") {
+        return slice.unexpected_at(0, Some(Hint::OperatorEndsLine));
     }
     expression(slice)
 }
@@ -393,82 +266,73 @@ fn statement(slice: &Slice) -> Diagnostic {
 fn binding(slice: &Slice, keyword: &Token) -> Option<Diagnostic> {
     let found = slice.found();
     if slice.fine == 1 {
-        return Some(match found {
+        return match found {
             Some(found) if tokens::is_keyword(&found.text) => {
-                problems::keyword_as_name(slice.found_span(), &found.text)
+                Some(problems::keyword_as_name(slice.found_span(), &found.text))
             }
-            Some(_) if keyword.is("emit") => return None,
-            Some(found) => problems::unexpected_token(
-                slice.found_span(),
-                &shown(found),
-                Some(format!("a name belongs behind `{}`", keyword.text)),
-            ),
-            None if keyword.is("emit") => problems::missing_value(slice.last_span().after(), "`emit`"),
-            None => problems::unexpected_token(
-                slice.last_span().after(),
-                "the end of the line",
-                Some(format!("a name belongs behind `{}`", keyword.text)),
-            ),
-        });
+            Some(_) if keyword.is("emit") => None,
+            None if keyword.is("emit") => Some(problems::missing_value(slice.last_span().after(), "emit")),
+            _ => Some(slice.unexpected(Some(Hint::NameBehind(&keyword.text)))),
+        };
     }
     if slice.fine == 2 && (keyword.is("let") || keyword.is("next")) {
-        let name = slice.token(1).map_or(String::new(), |token| token.text.to_string());
-        let help = match found {
-            Some(found) if found.is(":") => format!("a `{}` takes no type; its value has one", keyword.text),
-            _ => format!("write `{} {name} = value`", keyword.text),
-        };
+        let name = slice.token(1).map_or("", |token| &token.text);
         return Some(match found {
-            Some(found) => problems::unexpected_token(slice.found_span(), &shown(found), Some(help)),
-            None => problems::missing_value(slice.last_span().after(), &format!("`{}`", keyword.text)).help(help),
+            Some(found) if found.is(":") => slice.unexpected(Some(Hint::NoTypeHere(&keyword.text))),
+            Some(_) => slice.unexpected(Some(Hint::Binding(&keyword.text, name))),
+            None => problems::missing_value(slice.last_span().after(), &keyword.text)
+                .help(Hint::Binding(&keyword.text, name).to_string()),
         });
     }
-    (slice.fine == 2 && found.is_some_and(|found| found.is("["))).then(|| colon_before(slice))
+    (slice.fine == 2 && slice.is(2, "[")).then(|| colon_before(slice))
 }
 
 /// A type without the colon before it.
 fn colon_before(slice: &Slice) -> Diagnostic {
-    let gap = Span { start: slice.before_span().end, end: slice.found_span().start, ..slice.found_span() };
-    problems::unexpected_token(slice.found_span(), "`[`", Some("a type stands behind a colon".to_string()))
-        .fix("insert `:`", Edit::replace(gap, ": "))
+    let edit = Edit::replace(slice.gap_before(slice.fine), ": ");
+    slice.unexpected(Some(Hint::ColonBeforeType)).fix("insert `:`", edit)
 }
 
 fn field(slice: &Slice) -> Diagnostic {
-    let (first, second) = (slice.token(0), slice.token(1));
-    if let Some(first) = first.filter(|first| first.is("let")) {
-        let mut span = slice.token_span(0);
-        if second.is_some() {
-            span.end = slice.token_span(1).start;
+    if slice.is(0, "let") {
+        let span = slice.token_span(0);
+        let span = if slice.tokens.len() > 1 { Span { end: slice.token_span(1).start, ..span } } else { span };
+        return slice.unexpected_at(0, Some(Hint::FieldForm)).fix("remove `let`", Edit::replace(span, ""));
+    }
+    if slice.is(1, ":") {
+        let value = slice.token(2);
+        if slice.is(2, "=") || value.is_none() {
+            return problems::missing_type(slice.token_span(1).after(), ":");
         }
-        return problems::unexpected_token(
-            slice.token_span(0),
-            &shown(first),
-            Some("a field is written `name = value`".to_string()),
-        )
-        .fix("remove `let`", Edit::replace(span, ""));
+        // `epochs: 3`, as a dictionary has it.
+        let called = value.is_some_and(|value| value.is_word() && !value.is("class")) && slice.is(3, "(");
+        let literal = value.is_some_and(|value| matches!(value.kind, TokenKind::Number | TokenKind::String));
+        if (called || literal) && !has_equals(slice) {
+            return problems::colon_for_equals(slice.token_span(1));
+        }
+    }
+    if slice.fine == 1 && slice.is(1, "[") {
+        return colon_before(slice);
     }
     match slice.found() {
-        Some(found) if slice.fine == 1 && found.is("[") => colon_before(slice),
-        Some(found) if slice.fine <= 1 => problems::unexpected_token(
-            slice.found_span(),
-            &shown(found),
-            Some("a field is written `name = value`".to_string()),
-        ),
-        None => problems::missing_value(
-            slice.last_span().after(),
-            &format!("`{}`", slice.before().map_or("", |token| &token.text)),
-        )
-        .help("a field is written `name = value`"),
+        Some(found) if slice.fine == 1 && found.is_word() && has_equals(slice) => colon_before(slice),
+        Some(found) if slice.fine == 1 && found.begins_operand() => {
+            let edit = Edit::replace(slice.gap_before(1), " = ");
+            slice.unexpected(Some(Hint::FieldForm)).suggest("insert `=`", edit)
+        }
+        Some(_) if slice.fine <= 1 => slice.unexpected(Some(Hint::FieldForm)),
+        None => problems::missing_value(slice.last_span().after(), slice.before().map_or("", |token| &token.text))
+            .help(Hint::FieldForm.to_string()),
         Some(_) => expression(slice),
     }
 }
 
+fn has_equals(slice: &Slice) -> bool {
+    (0..slice.tokens.len()).any(|place| slice.is(place, "="))
+}
+
 fn ty(slice: &Slice) -> Diagnostic {
-    let help =
-        "a type is a shape such as `[n, 3]`, `class(10)`, `int`, `float`, `bool` or cases such as `{valid, same}`";
-    match slice.found() {
-        Some(found) => problems::unexpected_token(slice.found_span(), &shown(found), Some(help.to_string())),
-        None => problems::unexpected_token(slice.last_span().after(), "the end", Some(help.to_string())),
-    }
+    slice.unexpected(Some(Hint::TypeForms))
 }
 
 /// What is wrong with an expression, from the tokens around the point it makes sense up to.
@@ -479,27 +343,20 @@ fn expression(slice: &Slice) -> Diagnostic {
     let span = slice.found_span();
     let reserved = found.is_word() && tokens::is_reserved(&found.text);
     if let Some(open) = slice.open_condition().filter(|_| behind_operand) {
-        let then_missing = found.begins_operand() || found.kind == TokenKind::Open || found.is("else") || found.is(":");
-        if then_missing {
-            let place = if found.is(":") { span } else { slice.before_span().after() };
-            return match found.is(":") {
-                true => problems::colon_for_then(span),
-                false => problems::missing_then(slice.token_span(open), place, !found.is("else")),
-            };
+        if found.is(":") {
+            return problems::colon_for_then(span);
+        }
+        if found.begins_operand() || found.kind == TokenKind::Open || found.is("else") {
+            let place = slice.before_span().after();
+            return problems::missing_then(slice.token_span(open), place, !found.is("else"));
         }
     }
     if found.is(":") {
         return match before {
             Some(before) if before.is("else") => {
-                problems::unexpected_token(span, "`:`", Some("no colon stands behind `else`".to_string()))
-                    .fix("remove `:`", Edit::replace(span, ""))
+                slice.unexpected(Some(Hint::NoColonBehindElse)).fix("remove `:`", Edit::replace(span, ""))
             }
-            _ if slice.place == Place::Element => problems::unexpected_token(
-                span,
-                "`:`",
-                Some("an argument is given by name with `=`; a range is `a..b`".to_string()),
-            ),
-            _ => problems::unexpected_token(span, "`:`", None),
+            _ => slice.unexpected((slice.place == Place::Element).then_some(Hint::ArgumentForms)),
         };
     }
     if behind_operand {
@@ -516,59 +373,40 @@ fn expression(slice: &Slice) -> Diagnostic {
             problems::missing_value_before(span, &found.text)
         }
         TokenKind::Close => problems::missing_value_before(span, &found.text),
-        _ => slice.unexpected(found),
+        _ => slice.unexpected(None),
     }
 }
 
 /// A value is complete and something that does not continue it follows.
 fn behind_value(slice: &Slice, found: &Token, span: Span, reserved: bool) -> Diagnostic {
-    if found.is("=") {
-        let help = match slice.place {
-            Place::Element => "only a name can be given a value here; `==` compares",
-            _ => "a line holds one `=`; `==` compares",
-        };
-        return problems::unexpected_token(span, "`=`", Some(help.to_string()))
-            .suggest("compare with `==`", Edit::replace(span, "=="));
+    let in_list = slice.place == Place::Element;
+    let begins_value = found.begins_operand() || found.kind == TokenKind::Open;
+    match &*found.text {
+        "=" => slice.unexpected(Some(Hint::OneEquals)).suggest("compare with `==`", Edit::replace(span, "==")),
+        "." => slice.unexpected(Some(Hint::NoAttributes)),
+        "->" => slice.unexpected(Some(Hint::FunctionOutside)),
+        _ if in_list && begins_value => problems::missing_comma(span, slice.before_span()),
+        "then" | "else" if reserved => slice.unexpected(Some(Hint::NoIf(&found.text))),
+        "from" | "over" if reserved => slice.unexpected(Some(Hint::ScanForm)),
+        _ if slice.place == Place::Item => slice.unexpected(None),
+        _ if begins_value && !reserved => slice.unexpected(Some(Hint::OperatorMissing)),
+        _ => slice.unexpected(None),
     }
-    if reserved {
-        let help = match &*found.text {
-            "then" | "else" => Some(format!("there is no `if` that this `{}` belongs to", found.text)),
-            "from" | "over" => Some("a scan is written `scan x_t over x from (h = …) { … }`".to_string()),
-            _ => None,
-        };
-        if slice.place == Place::Element && found.begins_operand() {
-            return problems::missing_comma(span, slice.before_span());
-        }
-        return problems::unexpected_token(span, &shown(found), help);
-    }
-    if found.begins_operand() || found.kind == TokenKind::Open {
-        return match slice.place {
-            Place::Element => problems::missing_comma(span, slice.before_span()),
-            Place::Item => slice.unexpected(found),
-            _ => {
-                let help = "an operator is missing before it, or a new line";
-                problems::unexpected_token(span, &shown(found), Some(help.to_string()))
-            }
-        };
-    }
-    slice.unexpected(found)
 }
 
 /// The slice ends where something is still needed.
 fn too_early(slice: &Slice, behind_operand: bool) -> Diagnostic {
     let end = slice.last_span().after();
     // The slice is fine elsewhere: there are no names and ranges in parentheses and dimensions.
-    let mut misplaced = (0..slice.tokens.len()).filter_map(|place| Some((place, slice.token(place)?)));
-    if let Some((place, token)) =
-        misplaced.find(|(_, token)| token.is("=") || token.is("..")).filter(|_| behind_operand)
-    {
-        return problems::unexpected_token(slice.token_span(place), &shown(token), None);
+    let misplaced = (0..slice.tokens.len()).find(|&place| slice.is(place, "=") || slice.is(place, ".."));
+    if let Some(place) = misplaced.filter(|_| behind_operand) {
+        return slice.unexpected_at(place, None);
     }
     if let Some(open) = slice.open_condition().filter(|_| behind_operand) {
         return problems::missing_then(slice.token_span(open), end, false);
     }
     match slice.before() {
-        Some(before) if !behind_operand => problems::missing_value(end, &shown(before)),
-        _ => problems::unexpected_token(end, "the end", None),
+        Some(before) if !behind_operand => problems::missing_value(end, &before.text),
+        _ => problems::unexpected_token(end, Found::End, None),
     }
 }

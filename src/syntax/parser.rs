@@ -286,6 +286,8 @@ impl Builder<'_, '_> {
             match inner.as_rule() {
                 Rule::field => fields.extend(self.field(inner)),
                 _ => {
+                    let names = explain::bound_names(self.layout, self.file, self.range(&inner));
+                    self.ast.broken.extend(names.into_iter().next());
                     self.bad(&inner, Place::Field);
                 }
             }
@@ -704,6 +706,11 @@ impl Builder<'_, '_> {
             for inner in argument.into_inner() {
                 match inner.as_rule() {
                     Rule::word => name = Some(self.name(&inner)),
+                    Rule::bad_colon => {
+                        let span = self.span(&inner);
+                        self.diagnostics.push(problems::colon_for_equals(span));
+                        self.ast.repaired.push(span);
+                    }
                     _ => value = self.element(inner).or(value),
                 }
             }

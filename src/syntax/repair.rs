@@ -137,11 +137,7 @@ fn symbol(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
             return if ends_line { remove(token, repairs) } else { replace(token, "\n", TokenKind::Newline, repairs) };
         }
         "+=" | "-=" | "*=" | "/=" | "**=" => {
-            repairs.diagnostics.push(problems::foreign_word(
-                span,
-                &text,
-                "a name is bound once: give the new value a new name",
-            ));
+            repairs.diagnostics.push(problems::foreign_update(span, &text));
             return replace(token, "=", TokenKind::Symbol, repairs);
         }
         "~" | "?" | "$" => {
@@ -234,8 +230,7 @@ fn word(tokens: &mut [Token], index: usize, depth: usize, repairs: &mut Repairs)
         "def" | "func" | "function" | "fun" if begins && before_word => "fn",
         "return" if begins && depth > 0 => {
             let span = repairs.span(&tokens[index]);
-            let instead = "the last expression of a block is its value";
-            let mut problem = problems::foreign_word(span, "return", instead);
+            let mut problem = problems::foreign_word(span, "return");
             if let Some(next) = tokens.get(index + 1).filter(|next| next.kind != TokenKind::Newline) {
                 let gap = Span { end: next.start as u32, ..span };
                 problem = problem.fix("remove `return`", Edit::replace(gap, ""));
@@ -245,7 +240,7 @@ fn word(tokens: &mut [Token], index: usize, depth: usize, repairs: &mut Repairs)
         }
         "None" | "null" | "nil" | "nullptr" if !begins => {
             let span = repairs.span(&tokens[index]);
-            repairs.diagnostics.push(problems::foreign_word(span, &text, "leave out what has no value"));
+            repairs.diagnostics.push(problems::foreign_word(span, &text));
             repairs.ranges.insert(tokens[index].start..tokens[index].end);
             return;
         }
@@ -319,6 +314,11 @@ fn lines(tokens: &mut Vec<Token>, repairs: &mut Repairs) {
         let before = index.checked_sub(1).map(|before| &tokens[before]);
         match token.kind {
             TokenKind::Open => {
+                if open.is_empty() && token.is("{") && tokens::begins_item(&item) {
+                    join_brace(tokens, index, repairs);
+                }
+                let token = &tokens[index];
+                let before = index.checked_sub(1).map(|before| &tokens[before]);
                 let inside = match &*token.text {
                     "{" if before.is_some_and(|before| before.is(":")) => Inside::Cases,
                     "{" if open.is_empty() && matches!(&*item, "data" | "train") => Inside::Fields,
@@ -375,8 +375,29 @@ fn lines(tokens: &mut Vec<Token>, repairs: &mut Repairs) {
     }
 }
 
+/// Joins the line of a declaration's brace to the one before where it begins a line.
+fn join_brace(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
+    let before = (0..index).rev().find(|&before| tokens[before].is_significant());
+    let Some(before) = before.filter(|before| before + 1 < index) else { return };
+    let between = &tokens[before + 1..index];
+    // A comment would swallow the brace, and behind these the line goes on anyway.
+    let goes_on = tokens[before].is("=") || tokens[before].is("->") || tokens[before].is(",");
+    if goes_on || between.iter().any(|token| token.kind != TokenKind::Newline) {
+        return;
+    }
+    let (at, end) = (repairs.span(&tokens[index]), tokens[before].end);
+    repairs.diagnostics.push(problems::brace_on_own_line(at, Span { start: end as u32, end: at.start, ..at }));
+    repairs.ranges.insert(end..tokens[index].start);
+    for token in &mut tokens[before + 1..index] {
+        token.kind = TokenKind::Comment;
+        token.text = Cow::Borrowed("\r");
+    }
+}
+
 fn begins_item_at_margin(tokens: &[Token], index: usize) -> bool {
-    tokens::begins_item(&tokens[index].text)
+    let at_margin = index.checked_sub(1).is_none_or(|before| tokens[before].end == tokens[index].start);
+    at_margin
+        && tokens::begins_item(&tokens[index].text)
         && begins_line(&tokens[index], tokens.get(index + 1))
         && !tokens.get(index + 1).is_some_and(|next| next.is("=") || next.is(":"))
 }
