@@ -22,6 +22,7 @@ pub(super) fn place(graph: &Graph, fusion: Fusion) -> Plan {
         homes: fusion.homes,
         inline: fusion.inline,
         uses: fusion.uses,
+        input_nodes: Vec::new(),
         readers: Vec::new(),
         sinks: BTreeSet::new(),
         touched: Vec::new(),
@@ -54,6 +55,8 @@ struct Placer<'a> {
     homes: Vec<Option<Home>>,
     inline: Vec<bool>,
     uses: Vec<Vec<Use>>,
+    /// The nodes of each input.
+    input_nodes: Vec<Vec<NodeId>>,
     /// For each input the groups that read it, copies included.
     readers: Vec<BTreeSet<usize>>,
     /// Groups that write into an input, to run as soon as they can.
@@ -84,9 +87,11 @@ impl Placer<'_> {
             self.buffer(output.name.clone(), ty.dtype, ty.len(), Storage::External(number));
         }
         self.readers = vec![BTreeSet::new(); graph.inputs.len()];
+        self.input_nodes = vec![Vec::new(); graph.inputs.len()];
         for id in graph.ids() {
             if let Op::Input(number) = graph[id].op {
                 self.stored[id.0 as usize] = Some(number);
+                self.input_nodes[number].push(id);
                 self.readers[number].extend(self.uses[id.0 as usize].iter().map(|u| u.home.group));
             }
         }
@@ -141,10 +146,9 @@ impl Placer<'_> {
 
     /// Whether the group of `node` may write it over `input`.
     fn in_place(&self, input: usize, node: NodeId, home: Home) -> bool {
-        let is_input = |id: &NodeId| matches!(self.graph[*id].op, Op::Input(number) if number == input);
         let group = &self.groups[home.group];
         let own_stage = group.stage(node);
-        let reads = self.graph.ids().filter(is_input).flat_map(|id| self.uses[id.0 as usize].iter());
+        let reads = self.input_nodes[input].iter().flat_map(|id| self.uses[id.0 as usize].iter());
         for u in reads.filter(|u| u.home.group == home.group) {
             let user_home = self.homes[u.user.0 as usize];
             // A fold of stage s runs behind stage s − 1, perhaps in loops of its own.
