@@ -324,6 +324,7 @@ pub(super) fn stretch(a: &Shape, b: &Shape) -> Stretch {
     Stretch::To(joined)
 }
 
+#[allow(clippy::disallowed_methods, reason = "configuration is worked out in f64 and rounded to f32 once")]
 fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {
     use Elementwise as E;
     if let [Value::Int(a), Value::Int(b)] = values {

@@ -785,6 +785,7 @@ impl<'a> Walker<'a> {
     }
 
     /// A value that exists when the program runs, from one known before where need be; reports what cannot be one.
+    #[allow(clippy::wrong_self_convention, reason = "it is the walker that makes the tensor; the value is an argument")]
     pub(super) fn to_tensor(&mut self, value: &Value, span: Span) -> Option<Tensor> {
         match value {
             Value::Tensor(tensor) => Some(tensor.clone()),

@@ -101,10 +101,10 @@ impl<'a> Walker<'a> {
                 }
                 return Value::Unknown;
             }
-            for index in 0..shape.len() {
-                let (Axis::Dim(own), Axis::Dim(other)) = (&shape[index], &part.ty.shape[index]) else { continue };
+            for (index, (place, other)) in shape.iter_mut().zip(&part.ty.shape).enumerate() {
+                let (Axis::Dim(own), Axis::Dim(other)) = (&*place, other) else { continue };
                 if index == axis {
-                    shape[index] = Axis::Dim(own.add(other));
+                    *place = Axis::Dim(own.add(other));
                 } else if own.compare(other) == Verdict::Different {
                     let problem =
                         problems::concat_mismatch(Spanned::new(&first.ty, first_at), Spanned::new(&part.ty, *at), axis);

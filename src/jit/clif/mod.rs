@@ -294,6 +294,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
     }
 
     /// A loop that runs at least once: `body` is given the index and the carried values, and gives their next ones.
+    #[allow(clippy::type_complexity, reason = "the type says what the sentence above says")]
     fn counted(
         &mut self,
         from: Value,

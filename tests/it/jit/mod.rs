@@ -651,14 +651,15 @@ fn faults() {
     };
     assert_eq!(module(&|_| {}), Ok(()));
     let fault = |change: &dyn Fn(&mut Module)| module(change).expect_err("a fault");
-    let mut faults = Vec::new();
-    faults.push(fault(&|m| m.buffers[0].len = 15));
-    faults.push(fault(&|m| m.buffers[0].dtype = DType::I32));
-    faults.push(fault(&|m| m.externals = 1));
-    faults.push(fault(&|m| block(m, &|insts| insts.swap(0, 1))));
-    faults.push(fault(&|m| block(m, &|insts| insts.push(insts[0].clone()))));
-    faults.push(fault(&|m| m.kernels[0].vars.clear()));
-    faults.push(fault(&|m| m.buffers[1].storage = Storage::Arena(4)));
+    let faults = [
+        fault(&|m| m.buffers[0].len = 15),
+        fault(&|m| m.buffers[0].dtype = DType::I32),
+        fault(&|m| m.externals = 1),
+        fault(&|m| block(m, &|insts| insts.swap(0, 1))),
+        fault(&|m| block(m, &|insts| insts.push(insts[0].clone()))),
+        fault(&|m| m.kernels[0].vars.clear()),
+        fault(&|m| m.buffers[1].storage = Storage::Arena(4)),
+    ];
     insta::assert_snapshot!(faults.join("\n"), @"
     b0[1..=15] is not within its 15 elements
     %0 is F32, its value I32
