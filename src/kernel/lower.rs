@@ -113,7 +113,10 @@ impl Emitter<'_> {
                 let at = |k: usize| row.plus(&Affine::constant(k as i64));
                 (0..count).map(|k| [point.as_slice(), &[at(k)]].concat()).collect()
             };
-            if whole > 0 {
+            if whole == 1 {
+                emitter.lanes(group, lanes, &block(&Affine::default(), together), nodes);
+            }
+            if whole > 1 {
                 let row = Affine::var(emitter.open_independent("i")).times(together as i64);
                 emitter.lanes(group, lanes, &block(&row, together), nodes);
                 emitter.close_for(whole);

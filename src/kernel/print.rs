@@ -42,7 +42,8 @@ pub fn print(module: &Module) -> String {
 
 /// The text of a module, with a remark on one of its lines.
 pub(super) fn print_marked(module: &Module, mark: Option<(Site, &str)>) -> String {
-    let mut text = Text { module, mark, out: String::new(), kernel: None, uses: Vec::new(), depth: 0 };
+    let mut text =
+        Text { module, mark, out: String::new(), kernel: None, uses: Vec::new(), numbers: Vec::new(), depth: 0 };
     text.module();
     text.out
 }
@@ -69,6 +70,8 @@ struct Text<'a> {
     kernel: Option<&'a Kernel>,
     /// How often each register of the kernel is used.
     uses: Vec<usize>,
+    /// The numbers of the kernel so far.
+    numbers: Vec<Held>,
     depth: usize,
 }
 
@@ -128,6 +131,7 @@ impl<'a> Text<'a> {
         }
         let _ = write!(head, "cost {}) {{", kernel.cost);
         self.line(Some(Site::Kernel(kernel)), &head);
+        self.numbers.clear();
         self.depth = 1;
         self.stmts(&kernel.body);
         self.depth = 0;
@@ -150,24 +154,38 @@ impl<'a> Text<'a> {
                     continue;
                 }
             };
+            let before = self.out.len();
             self.line(site, &head);
+            let opened = self.out.len();
             self.depth += 1;
             match stmt {
                 Stmt::For { body, .. } => self.stmts(body),
-                Stmt::Map { block, .. } | Stmt::Scalar(block) => {
-                    self.block(block, Vec::new());
+                Stmt::Map { block, .. } => {
+                    let mut held = self.block(block, self.numbers.clone());
+                    self.release(&mut held, |_| true);
+                }
+                Stmt::Scalar(block) => {
+                    let mut held = self.block(block, self.numbers.clone());
+                    self.release(&mut held, |_| true);
+                    self.numbers = held;
                 }
                 Stmt::Fold { block, folds, .. } => {
-                    let mut held = self.block(block, Vec::new());
+                    let mut held = self.block(block, self.numbers.clone());
                     for fold in folds {
                         let text = self.fold(fold, &mut held);
                         self.line(None, &text);
                     }
+                    self.release(&mut held, |_| true);
                 }
                 Stmt::Tile(_) => {}
             }
             self.depth -= 1;
-            self.line(None, "}");
+            if matches!(stmt, Stmt::Scalar(_)) && self.out.len() == opened && self.mark.is_none() {
+                // Numbers alone, which stand where they are used.
+                self.out.truncate(before);
+            } else {
+                self.line(None, "}");
+            }
         }
     }
 

@@ -155,7 +155,11 @@ impl Placer<'_> {
             let is_fold = user_home.is_some_and(|user_home| user_home.context != u.home.context);
             let evaluated = group.stage(u.user).saturating_sub(usize::from(is_fold));
             let in_time = evaluated < own_stage || (evaluated == own_stage && !is_fold);
-            if u.home.context != home.context || u.index != UseIndex::Identity || !in_time {
+            let alike = u.home.context == home.context && u.index == UseIndex::Identity && in_time;
+            // A single row: what an earlier stage reads, at whatever index, is read by then.
+            let before = group.rows == Some(0) && group.row == Some(home.context) && evaluated < own_stage;
+            let is_outer = u.home.context == group.full || group.row == Some(u.home.context);
+            if !alike && !(before && is_outer) {
                 return false;
             }
         }
