@@ -77,7 +77,7 @@ struct RunArguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Threads; as many as there are processors without it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Where run directories are made
     #[arg(long, default_value = "runs")]

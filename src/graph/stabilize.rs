@@ -228,8 +228,9 @@ impl Stabilizer {
                 (id, (shape.len().checked_sub(rank)?..shape.len()).collect())
             }
         };
+        // What is subtracted before `exp` cancels, gradients included; what the exponentials are divided by does not.
         let reduction = match self.interner.op(reduction) {
-            Op::StopGradient => self.interner.operand(reduction, 0),
+            Op::StopGradient if wanted == Reduction::Max => self.interner.operand(reduction, 0),
             _ => reduction,
         };
         let Op::Reduce { kind, axis, count } = *self.interner.op(reduction) else { return None };
