@@ -5,6 +5,7 @@
 //! files beside this one; code, message, labels, help and fix of a problem stand together there.
 
 pub mod data;
+mod excerpt;
 pub mod fields;
 pub mod files;
 pub mod names;

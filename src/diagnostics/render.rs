@@ -15,11 +15,12 @@ use miette::{
 };
 use serde_json::{Value, json as object};
 
+use super::excerpt::{Excerpt, excerpt};
 use super::{Diagnostic, Edit, Fix, Label, Severity};
-use crate::source::{FileId, Source, Sources, Span};
+use crate::source::{FileId, Sources, Span};
 
-/// A label over more lines than this shows its first line only.
-const LONGEST_LABEL: usize = 8;
+/// Labels with at most this many lines between what is shown of them are shown in one piece.
+const JOINED_GAP: usize = 3;
 
 /// How [`human`] draws.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,8 +146,16 @@ struct Shown {
 
 impl Shown {
     fn new(diagnostic: &Diagnostic, sources: &Sources) -> Shown {
-        let main = diagnostic.span().map(|span| sources.get(span.file));
-        let mut shown = Shown {
+        let main = diagnostic.span().map(|span| span.file);
+        let (here, elsewhere): (Vec<&Label>, Vec<&Label>) =
+            diagnostic.labels.iter().partition(|label| Some(label.span.file) == main);
+        let (source, labels) = labeled(&here, sources);
+        let related = |label: &&Label| {
+            let (source, labels) = labeled(&[&Label { message: "here".to_string(), ..(*label).clone() }], sources);
+            let (message, severity) = (label.message.clone(), miette::Severity::Advice);
+            Shown { code: None, severity, message, help: None, source, labels, related: Vec::new() }
+        };
+        Shown {
             code: Some(diagnostic.code),
             severity: match diagnostic.severity {
                 Severity::Error => miette::Severity::Error,
@@ -155,27 +164,10 @@ impl Shown {
             },
             message: diagnostic.message.clone(),
             help: help(diagnostic),
-            source: main.map(Excerpt::new),
-            labels: Vec::new(),
-            related: Vec::new(),
-        };
-        for (place, label) in diagnostic.labels.iter().enumerate() {
-            let source = sources.get(label.span.file);
-            if Some(label.span.file) == main.map(|main| main.id) {
-                shown.labels.push(labeled(label, source, place == 0));
-                continue;
-            }
-            shown.related.push(Shown {
-                code: None,
-                severity: miette::Severity::Advice,
-                message: label.message.clone(),
-                help: None,
-                source: Some(Excerpt::new(source)),
-                labels: vec![labeled(&Label { message: "here".to_string(), ..label.clone() }, source, true)],
-                related: Vec::new(),
-            });
+            source,
+            labels,
+            related: elsewhere.iter().map(related).collect(),
         }
-        shown
     }
 }
 
@@ -188,42 +180,21 @@ fn help(diagnostic: &Diagnostic) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-fn labeled(label: &Label, source: &Source, primary: bool) -> LabeledSpan {
-    let text = &source.text;
-    let limit = text.len();
-    let (mut start, mut end) = ((label.span.start as usize).min(limit), (label.span.end as usize).min(limit));
-    // What is missing at the end of the file is shown behind the last thing in it.
-    if start == end && text[start..].trim().is_empty() {
-        start = text.trim_end().len();
-        end = start;
+/// The lines that labels of one file are about, and the labels within them; the first is the primary one.
+fn labeled(labels: &[&Label], sources: &Sources) -> (Option<Excerpt>, Vec<LabeledSpan>) {
+    let Some(first) = labels.first() else { return (None, Vec::new()) };
+    let spans: Vec<Span> = labels.iter().map(|label| label.span).collect();
+    let excerpt = excerpt(sources.get(first.span.file), &spans);
+    let mut shown = Vec::with_capacity(labels.len());
+    for (label, span) in labels.iter().zip(&excerpt.spans) {
+        let message = (!label.message.is_empty()).then(|| label.message.clone());
+        let span = (span.start, span.len());
+        shown.push(match shown.is_empty() {
+            true => LabeledSpan::new_primary_with_span(message, span),
+            false => LabeledSpan::new_with_span(message, span),
+        });
     }
-    let first = source.position(start as u32).line;
-    if source.position(end as u32).line - first >= LONGEST_LABEL {
-        end = start + text[start..].find('\n').unwrap_or(limit - start);
-        end = start + text[start..end].trim_end().len();
-    }
-    let message = (!label.message.is_empty()).then(|| label.message.clone());
-    match primary {
-        true => LabeledSpan::new_primary_with_span(message, (start, end - start)),
-        false => LabeledSpan::new_with_span(message, (start, end - start)),
-    }
-}
-
-/// A text with its name and the number of its first line. It ends in a blank line, so that its end can be pointed at.
-struct Excerpt {
-    name: String,
-    text: String,
-    first_line: usize,
-}
-
-impl Excerpt {
-    fn new(source: &Source) -> Excerpt {
-        Excerpt {
-            name: source.name.clone(),
-            text: format!("{}\n", source.text.trim_end()),
-            first_line: source.first_line,
-        }
-    }
+    (Some(excerpt), shown)
 }
 
 impl SourceCode for Excerpt {
@@ -236,16 +207,16 @@ impl SourceCode for Excerpt {
         let inside = span.offset().min(self.text.len());
         let length = span.len().min(self.text.len() - inside);
         let found = self.text.read_span(&(inside, length).into(), before, after)?;
-        // Without context lines it is the column of the place that is asked for; miette counts bytes.
-        let line_start = self.text[..inside].rfind('\n').map_or(0, |at| at + 1);
-        let column = if before == 0 { self.text[line_start..inside].chars().count() } else { found.column() };
+        // Without context lines it is the column of a label that is asked for, which miette counts in bytes.
+        let column = if before == 0 { self.column(inside) } else { found.column() };
+        let lines = found.data().iter().filter(|&&byte| byte == b'\n').count();
         let contents = MietteSpanContents::new_named(
             self.name.clone(),
             found.data(),
             *found.span(),
             found.line() + self.first_line - 1,
             column,
-            found.line_count(),
+            lines + JOINED_GAP,
         );
         Ok(Box::new(contents))
     }

@@ -176,3 +176,33 @@ fn json_counts_as_the_language_server_protocol_does() {
     assert_eq!(render::short(&nowhere, &sources), "error[no-file]: there is no file");
     assert!(render::human(&nowhere, &sources, &Style::plain()).contains("there is no file"));
 }
+
+#[test]
+fn a_long_line_is_cut_around_what_matters() {
+    let mut sources = Sources::new();
+    let pixels = "255,".repeat(784);
+    let file = sources.add_excerpt("mnist.csv", format!("{pixels}seven,{pixels}0\n"), 12);
+    let problem = Diagnostic::error("not-a-number", "`seven` is no number").at(span(&sources, file, "seven"), "here");
+    insta::assert_snapshot!(render::human(&problem, &sources, &Style::plain()), @r#"
+    not-a-number
+
+      × `seven` is no number
+        ╭─[mnist.csv:12:3137]
+     12 │ …255,255,255,255,255,255,255,255,255,255,255,255,255,255,255,seven,255,255,255,255,255,255,255,255,255,255,255,255,255,255,255…
+        ·                                                              ──┬──
+        ·                                                                ╰── here
+        ╰────
+    "#);
+}
+
+#[test]
+fn spans_that_miss_the_characters_do_no_harm() {
+    let mut sources = Sources::new();
+    let file = sources.add("a.nn", "// öö\nconst A = 1\r\n\r\n");
+    for start in 0..24 {
+        for end in start..30 {
+            let problem = Diagnostic::error("x", "x").at(Span::new(file, start, end.min(22)), "here");
+            render::human(&problem, &sources, &Style::plain());
+        }
+    }
+}
