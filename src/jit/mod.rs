@@ -17,12 +17,15 @@ pub use threads::Pool;
 use crate::kernel::{self, Kernel};
 use clif::{Emitter, Layout, Link, Machine, TileKey};
 use cranelift::codegen::Context;
+use cranelift::codegen::control::ControlPlane;
 use cranelift::codegen::ir::{FuncRef, Function};
 use cranelift::codegen::settings::{self, Configurable};
 use cranelift::prelude::{AbiParam, FunctionBuilder, FunctionBuilderContext, Signature, Value, types};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Linkage, Module as _};
+use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc};
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Which instructions of the machine are used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,20 +65,20 @@ const SHARED_SIZE: usize = 1200;
 pub fn compile(module: &kernel::Module, target: &Target) -> Program {
     kernel::verify::check(module, "lowering");
     let layout = Layout::new(module);
-    let linker =
-        Linker { jit: JITModule::new(jit_builder(target)), tiles: BTreeMap::new(), references: BTreeMap::new() };
-    let mut compiler = Compiler {
+    let jit = JITModule::new(jit_builder(target));
+    let mut translator = Translator {
+        machine: Machine::new(jit.isa()),
         layout: &layout,
-        linker,
-        context: Context::new(),
+        linker: Linker { jit, tiles: BTreeMap::new(), references: BTreeMap::new() },
         builder: FunctionBuilderContext::new(),
-        listing: target.listing.then(Listing::default),
+        translated: Vec::new(),
     };
     let mut kernels = module.kernels.clone();
     kernels.iter_mut().for_each(expand);
-    let step = compiler.program(&kernels);
-    let Compiler { linker, listing, .. } = compiler;
-    Program::new(linker.jit, step, module, layout, listing)
+    let step = translator.program(&kernels);
+    let Translator { linker: Linker { mut jit, .. }, translated, .. } = translator;
+    let listing = generate(&mut jit, translated, target.listing);
+    Program::new(jit, step, module, layout, listing)
 }
 
 fn jit_builder(target: &Target) -> JITBuilder {
@@ -137,7 +140,7 @@ impl Link for Linker {
         let id = match self.tiles.get(&key) {
             Some(id) => *id,
             None => {
-                let id = self.declare(&format!("tile{}", self.tiles.len()), Linkage::Local, 3);
+                let id = self.declare(&format!("tile{}", self.tiles.len()), Linkage::Local, clif::TILE_PARAMETERS);
                 self.tiles.insert(key, id);
                 id
             }
@@ -187,17 +190,25 @@ fn units(kernels: &[Kernel]) -> Vec<Unit<'_>> {
     units
 }
 
-/// What compiling goes through for one function after the other.
-struct Compiler<'m> {
-    layout: &'m Layout,
-    linker: Linker,
+/// A function in Cranelift's intermediate form.
+struct Translated {
+    id: FuncId,
     context: Context,
-    builder: FunctionBuilderContext,
-    listing: Option<Listing>,
+    /// Its text, where that is asked for.
+    clif: String,
 }
 
-impl Compiler<'_> {
-    /// Compiles all functions; gives the step function.
+/// Translates kernels and the step function to CLIF.
+struct Translator<'m> {
+    machine: Machine,
+    layout: &'m Layout,
+    linker: Linker,
+    builder: FunctionBuilderContext,
+    translated: Vec<Translated>,
+}
+
+impl Translator<'_> {
+    /// Translates all functions; gives the step function.
     fn program(&mut self, kernels: &[Kernel]) -> FuncId {
         let units = units(kernels);
         let functions: Vec<Option<FuncId>> = units
@@ -211,12 +222,12 @@ impl Compiler<'_> {
         let step = self.step(&units, &functions);
         let tiles: Vec<(TileKey, FuncId)> = self.linker.tiles.iter().map(|(key, id)| (*key, *id)).collect();
         for (key, id) in tiles {
-            self.context.func.signature = self.linker.signature(3);
+            let mut context = Context::new();
+            context.func.signature = self.linker.signature(clif::TILE_PARAMETERS);
             let config = self.linker.jit.target_config();
-            clif::emit_tile_function(FunctionBuilder::new(&mut self.context.func, &mut self.builder), &key, config);
-            self.define(id);
+            clif::emit_tile_function(FunctionBuilder::new(&mut context.func, &mut self.builder), &key, config);
+            self.translated.push(Translated { id, context, clif: String::new() });
         }
-        self.linker.jit.finalize_definitions().expect("the system gives memory for code");
         step
     }
 
@@ -267,31 +278,59 @@ impl Compiler<'_> {
         kernels: &[Kernel],
         body: impl FnOnce(&mut Emitter, &[Value]),
     ) {
-        self.context.func.signature = self.linker.signature(parameters);
+        let mut context = Context::new();
+        context.func.signature = self.linker.signature(parameters);
         self.linker.references.clear();
         let config = self.linker.jit.target_config();
-        let machine = Machine::new(self.linker.jit.isa());
-        let frame = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
-        let (mut emitter, arguments) = Emitter::new(frame, machine, self.layout, &mut self.linker, kernels);
+        let frame = FunctionBuilder::new(&mut context.func, &mut self.builder);
+        let (mut emitter, arguments) = Emitter::new(frame, self.machine, self.layout, &mut self.linker, kernels);
         body(&mut emitter, &arguments);
         emitter.finish(config);
-        self.define(id);
+        self.translated.push(Translated { id, context, clif: String::new() });
     }
+}
 
-    fn define(&mut self, id: FuncId) {
-        let jit = &mut self.linker.jit;
-        if let Some(listing) = &mut self.listing {
-            listing.clif.push_str(&format!("{}\n", self.context.func.display()));
-            self.context.set_disasm(true);
+/// Turns functions into machine code, several at a time, and puts it into executable memory.
+fn generate(jit: &mut JITModule, translated: Vec<Translated>, listing: bool) -> Option<Listing> {
+    let mut texts = listing.then(Listing::default);
+    let functions: Vec<Mutex<Translated>> = translated.into_iter().map(Mutex::new).collect();
+    let isa = jit.isa();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(function) = functions.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut function = function.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if listing {
+                function.clif = function.context.func.display().to_string();
+            }
+            let context = &mut function.context;
+            context.set_disasm(listing);
+            if let Err(error) = context.compile(isa, &mut ControlPlane::default()) {
+                let message = format!("{:#?}", error.inner);
+                panic!("{message}\n{}", context.func.display());
+            }
         }
-        if let Err(error) = jit.define_function(id, &mut self.context) {
-            panic!("{error:#?}\n{}", self.context.func.display());
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(functions.len() / 4);
+    std::thread::scope(|scope| {
+        for _ in 1..threads.max(1) {
+            // Where there is no thread to be had, this one does the work.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
-        if let Some(listing) = &mut self.listing {
+        work();
+    });
+    for function in functions {
+        let Translated { id, context, clif } = function.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let code = context.compiled_code().expect("every function was compiled");
+        let relocs: Vec<ModuleReloc> =
+            code.buffer.relocs().iter().map(|reloc| ModuleReloc::from_mach_reloc(reloc, &context.func, id)).collect();
+        let alignment = u64::from(code.buffer.alignment);
+        jit.define_function_bytes(id, alignment, code.code_buffer(), &relocs).expect("a function is defined once");
+        if let Some(texts) = &mut texts {
             let name = jit.declarations().get_function_decl(id).linkage_name(id);
-            let code = self.context.compiled_code().and_then(|code| code.vcode.as_deref());
-            listing.asm.push_str(&format!("{name}:\n{}\n", code.unwrap_or_default()));
+            texts.clif.push_str(&format!("; {name}\n{clif}\n"));
+            texts.asm.push_str(&format!("{name}:\n{}\n", code.vcode.as_deref().unwrap_or_default()));
         }
-        jit.clear_context(&mut self.context);
     }
+    jit.finalize_definitions().expect("the system gives memory for code");
+    texts
 }

@@ -42,7 +42,10 @@ fn find(module: &Module) -> Found<'_> {
     for buffer in &module.buffers {
         storage(module, buffer, &mut externals).map_err(|message| Fault { site: Site::Buffer(buffer), message })?;
     }
-    for kernel in &module.kernels {
+    for (number, kernel) in module.kernels.iter().enumerate() {
+        if module.kernels[..number].iter().any(|other| other.name == kernel.name) {
+            return Err(Fault { site: Site::Kernel(kernel), message: format!("{} is there twice", kernel.name) });
+        }
         let mut checker = Checker {
             module,
             kernel,

@@ -14,7 +14,7 @@ mod tile;
 mod uniform;
 
 pub(super) use loops::size;
-pub(super) use tile::{TileKey, emit_tile_function};
+pub(super) use tile::{TILE_PARAMETERS, TileKey, emit_tile_function};
 
 use crate::kernel::{Affine, Buffer, Kernel, Lane, Module, Place, Reg, Stmt, Storage, Var};
 use cranelift::codegen::ir::{BlockArg, FuncRef, Function};
