@@ -64,7 +64,7 @@ fn main() {
     let numbers = if numbers.len() < 3 { vec![784, 512, 512, 10, 128] } else { numbers };
     let (batch, sizes) = numbers.split_last().expect("three numbers or more");
     let text = program(sizes, *batch, if has("--dropout") { " |> dropout(0.2)" } else { "" });
-    for _ in 0..3 {
+    for _ in 0..if has("--repeat") { 0 } else { 3 } {
         let begun = Instant::now();
         let checked = driver::check_program("bench.nn", &text);
         assert!(!checked.has_errors(), "{:#?}", checked.diagnostics);
@@ -92,8 +92,14 @@ fn main() {
     if has("--asm") {
         println!("{}", compile(&module, &target).listing().expect("asked for").asm);
     }
+    if has("--repeat") {
+        // For counters of instructions, which noise does not reach.
+        (0..20).for_each(|_| drop(compile(&module, &target)));
+        return;
+    }
     if has("--compile") {
-        println!("compile: {:.2} ms", seconds(|| drop(compile(&module, &target))) * 1e3);
+        let once = seconds(|| drop(compile(&module, &target)));
+        println!("compile: {:.2} ms", once * 1e3);
         return;
     }
     let (compiled, whole) = time_module(&module, &Target::default());
