@@ -161,13 +161,11 @@ impl Emitter<'_> {
         if shape.contains(&0) {
             return;
         }
-        let start: Vec<usize> = match &self.graph[node].op {
-            Op::Pad { low, .. } => {
-                self.fill(node);
-                low.clone()
-            }
-            _ => vec![0; shape.len()],
-        };
+        let mut start = vec![0; shape.len()];
+        if let Op::Pad { low, .. } = &self.graph[node].op {
+            start.clone_from(low);
+            self.fill(node);
+        }
         let mut start: Vec<Affine> = start.into_iter().map(|low| Affine::constant(low as i64)).collect();
         for number in 0..self.graph[node].operands.len() {
             let operand = self.graph[node].operands[number];

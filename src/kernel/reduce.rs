@@ -3,8 +3,10 @@
 use super::emit::{Emitter, linear};
 use super::{Affine, Carried, Combine, Comparison, Fold, Lane, OneOp, Order, Place, Reg, Stmt, TwoOp};
 use crate::graph::{DType, NodeId, Op, Reduction};
-use crate::numerics::sums::{contracts_interleaved, reduces_interleaved};
-use crate::plan::{AxisMap, ContextKind, Group, canonical, contract_axes, fold_operand_index, row_major, strided};
+use crate::numerics::sums::reduces_interleaved;
+use crate::plan::{
+    Access, AxisMap, ContextKind, Group, access, contract_axes, fold_columns, fold_operand_index, row_major, strided,
+};
 
 /// Loops of at most so many rounds are written out.
 pub(super) const WRITTEN_OUT: usize = 8;
@@ -18,16 +20,12 @@ impl Emitter<'_> {
         let mut stores = Vec::new();
         for &node in nodes {
             let indices: Vec<Vec<Affine>> = points.iter().map(|point| self.node_index(node, point)).collect();
-            let values = match &self.graph[node].op {
-                Op::Contract { .. } => self.contract(node, &indices),
-                Op::Reduce { .. } => indices.iter().map(|index| self.reduce(group, node, index)).collect(),
-                Op::ArgMax { .. } => {
-                    indices.iter().map(|index| self.extremum(group, node, index, Comparison::Gt)).collect()
+            let values: Vec<Reg> = match access(&self.graph[node].op) {
+                Access::Product => self.contract(node, &indices),
+                Access::Reduction => indices.iter().map(|index| self.reduction(group, node, index)).collect(),
+                Access::Source | Access::Point | Access::View | Access::Join | Access::Foreign => {
+                    indices.iter().map(|index| self.compute(node, index)).collect()
                 }
-                Op::ArgMin { .. } => {
-                    indices.iter().map(|index| self.extremum(group, node, index, Comparison::Lt)).collect()
-                }
-                _ => indices.iter().map(|index| self.compute(node, index)).collect::<Vec<Reg>>(),
             };
             for (index, value) in indices.iter().zip(values) {
                 self.remember(node, index, value);
@@ -54,8 +52,9 @@ impl Emitter<'_> {
         self.value(operand, index)
     }
 
-    fn reduce(&mut self, group: &Group, node: NodeId, index: &[Affine]) -> Reg {
-        let Op::Reduce { kind, axis, count } = self.graph[node].op else { unreachable!("a reduction") };
+    /// A reduction inside its lane.
+    fn reduction(&mut self, group: &Group, node: NodeId, index: &[Affine]) -> Reg {
+        let Op::Reduce { kind, axis, count } = self.graph[node].op else { return self.extremum(group, node, index) };
         let dtype = self.graph[node].ty.dtype;
         let extents = self.graph[self.graph[node].operands[0]].ty.shape[axis..axis + count].to_vec();
         let total: usize = extents.iter().product();
@@ -87,10 +86,9 @@ impl Emitter<'_> {
         next
     }
 
-    fn extremum(&mut self, group: &Group, node: NodeId, index: &[Affine], better: Comparison) -> Reg {
-        let (Op::ArgMax { axis } | Op::ArgMin { axis }) = self.graph[node].op else {
-            unreachable!("an index of an extremum")
-        };
+    fn extremum(&mut self, group: &Group, node: NodeId, index: &[Affine]) -> Reg {
+        let (Op::ArgMax { axis } | Op::ArgMin { axis }) = self.graph[node].op else { unreachable!("a reduction") };
+        let better = if matches!(self.graph[node].op, Op::ArgMax { .. }) { Comparison::Gt } else { Comparison::Lt };
         let extent = self.graph[self.graph[node].operands[0]].ty.shape[axis];
         let first = self.i32(0);
         if extent <= 1 {
@@ -197,26 +195,18 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn is_fold(&self, node: NodeId) -> bool {
-        let operand = |number: usize| &self.graph[self.graph[node].operands[number]].ty.shape;
-        match &self.graph[node].op {
-            Op::Reduce { axis, count, .. } => {
-                !canonical(&operand(0)[*axis..axis + count]).is_empty()
-                    && canonical(&operand(0)[axis + count..]).is_empty()
-            }
-            Op::ArgMax { axis } | Op::ArgMin { axis } => {
-                operand(0)[*axis] != 1 && canonical(&operand(0)[axis + 1..]).is_empty()
-            }
-            Op::Contract { batch, contract } => contracts_interleaved(operand(0), operand(1), batch, contract),
-            _ => false,
-        }
+    fn is_fold(&self, node: NodeId) -> bool {
+        fold_columns(self.graph, node).is_some()
     }
 
+    /// A fold of no columns: an interleaved product has some.
     fn empty_fold(&mut self, node: NodeId) -> Reg {
         match self.graph[node].op {
             Op::Reduce { kind, .. } => self.start(kind, self.graph[node].ty.dtype),
-            Op::Contract { .. } => self.f32(0.0),
-            _ => self.i32(0),
+            ref op => {
+                debug_assert_eq!(access(op), Access::Reduction, "an index of an extremum");
+                self.i32(0)
+            }
         }
     }
 
@@ -264,18 +254,13 @@ impl Emitter<'_> {
 
     /// The operands of a fold and where it wants them.
     fn fold_indices(&self, node: NodeId, rows: usize, point: &[Affine]) -> Vec<(NodeId, Vec<Affine>)> {
-        let operands = &self.graph[node].operands;
-        match &self.graph[node].op {
-            Op::Contract { batch, contract } => {
-                let index = |number: usize| fold_operand_index(self.graph, node, number, batch, contract, rows);
-                operands
-                    .iter()
-                    .enumerate()
-                    .map(|(number, &operand)| (operand, at_point(&index(number), point)))
-                    .collect()
-            }
-            _ => vec![(operands[0], self.node_index(operands[0], point))],
-        }
+        let operands = self.graph[node].operands.iter().enumerate();
+        let is_product = access(&self.graph[node].op) == Access::Product;
+        let index = |number: usize, operand: NodeId| match is_product {
+            true => at_point(&fold_operand_index(self.graph, node, number, rows), point),
+            false => self.node_index(operand, point),
+        };
+        operands.map(|(number, &operand)| (operand, index(number, operand))).collect()
     }
 
     /// How a fold combines, with its value as a register of the block.
@@ -284,7 +269,7 @@ impl Emitter<'_> {
         for value in &mut values {
             *value = self.in_scope(*value);
         }
-        match &self.graph[node].op {
+        match self.graph[node].op {
             Op::Reduce { kind, axis, count } => {
                 let combine = match kind {
                     Reduction::Sum => Combine::Add,
@@ -293,14 +278,13 @@ impl Emitter<'_> {
                     Reduction::Min => Combine::Min,
                 };
                 let shape = &self.graph[self.graph[node].operands[0]].ty.shape;
-                let order =
-                    if reduces_interleaved(shape, *axis, *count) { Order::Interleaved } else { Order::Sequence };
+                let order = if reduces_interleaved(shape, axis, count) { Order::Interleaved } else { Order::Sequence };
                 (combine, order, values[0])
             }
             Op::Contract { .. } => (Combine::Fma(values[1]), Order::Interleaved, values[0]),
             Op::ArgMax { .. } => (Combine::ArgMax, Order::Sequence, values[0]),
             Op::ArgMin { .. } => (Combine::ArgMin, Order::Sequence, values[0]),
-            _ => unreachable!("a fold"),
+            ref op => unreachable!("{op:?} is no fold"),
         }
     }
 
@@ -308,14 +292,14 @@ impl Emitter<'_> {
     fn stored_fold(&mut self, node: NodeId, rows: &[Affine], extent: usize) {
         let operands = self.graph[node].operands.clone();
         let mut zero = rows.to_vec();
-        zero.extend(vec![Affine::default(); canonical_rank(self, node, rows.len())]);
+        zero.extend(vec![Affine::default(); fold_columns(self.graph, node).map_or(0, |cols| cols.len())]);
         let starts = self.fold_indices(node, rows.len(), &zero);
-        let strides = match &self.graph[node].op {
-            Op::Contract { .. } => {
+        let strides = match access(&self.graph[node].op) == Access::Product {
+            true => {
                 let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands are views");
                 vec![axes.depth.left, axes.depth.right]
             }
-            _ => vec![1],
+            false => vec![1],
         };
         let lane = Affine::var(self.open("j"));
         let mut values = Vec::new();
@@ -336,14 +320,6 @@ impl Emitter<'_> {
         let strides = self.stored_strides(base.buffer, view.strides);
         let index = linear(index, &strides).plus(&Affine::constant(view.offset));
         Place { index: base.index.plus(&index), ..base }
-    }
-}
-
-fn canonical_rank(emitter: &Emitter<'_>, node: NodeId, rows: usize) -> usize {
-    let operand = &emitter.graph[emitter.graph[node].operands[0]].ty.shape;
-    match &emitter.graph[node].op {
-        Op::Contract { contract, .. } => contract.iter().filter(|(axis, _)| operand[*axis] != 1).count(),
-        _ => canonical(operand).len() - rows,
     }
 }
 

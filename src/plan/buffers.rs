@@ -159,7 +159,7 @@ impl Placer<'_> {
             // A single row: what an earlier stage reads, at whatever index, is read by then.
             let before = group.rows == Some(0) && group.row == Some(home.context) && evaluated < own_stage;
             let is_outer = u.home.context == group.full || group.row == Some(u.home.context);
-            if !alike && !(before && is_outer) {
+            if !(alike || before && is_outer) {
                 return false;
             }
         }

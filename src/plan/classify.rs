@@ -90,6 +90,76 @@ pub(super) fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
     inline
 }
 
+/// How an operation relates its elements to those of its operands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// It has no operands.
+    Source,
+    /// Element by element.
+    Point,
+    /// The operand's elements at other places.
+    View,
+    /// Many elements of one operand for each.
+    Reduction,
+    /// Many elements of two operands for each.
+    Product,
+    /// The operands are parts of the result.
+    Join,
+    /// Not for a plan.
+    Foreign,
+}
+
+/// How an operation relates its elements to those of its operands.
+pub fn access(op: &Op) -> Access {
+    match op {
+        Op::Input(_) | Op::Constant(_) | Op::Iota { .. } => Access::Source,
+        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert | Op::Uniform { .. } => Access::Point,
+        Op::Broadcast { .. }
+        | Op::Reshape
+        | Op::Transpose { .. }
+        | Op::Slice { .. }
+        | Op::Reverse { .. }
+        | Op::StopGradient => Access::View,
+        Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } => Access::Reduction,
+        Op::Contract { .. } => Access::Product,
+        Op::Pad { .. } | Op::Concat { .. } => Access::Join,
+        Op::SumBatch | Op::Orthogonalize => Access::Foreign,
+    }
+}
+
+/// The columns of a node that is folded along rows: what it combines are the last axes of its operands, more than one element.
+pub fn fold_columns(graph: &Graph, node: NodeId) -> Option<Vec<usize>> {
+    let operand = |number: usize| &graph[graph[node].operands[number]].ty.shape;
+    let (axis, count) = match &graph[node].op {
+        Op::Reduce { axis, count, .. } => (*axis, *count),
+        Op::ArgMax { axis } | Op::ArgMin { axis } => (*axis, 1),
+        Op::Contract { contract, .. } => {
+            let cols: Vec<usize> = contract.iter().map(|&(axis, _)| operand(0)[axis]).collect();
+            return is_interleaved(graph, node).then(|| canonical(&cols));
+        }
+        Op::Input(_)
+        | Op::Constant(_)
+        | Op::Iota { .. }
+        | Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Select
+        | Op::Convert
+        | Op::Broadcast { .. }
+        | Op::Reshape
+        | Op::Transpose { .. }
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Concat { .. }
+        | Op::Reverse { .. }
+        | Op::Uniform { .. }
+        | Op::StopGradient
+        | Op::SumBatch
+        | Op::Orthogonalize => return None,
+    };
+    let cols = canonical(&operand(0)[axis..axis + count]);
+    (!cols.is_empty() && canonical(&operand(0)[axis + count..]).is_empty()).then_some(cols)
+}
+
 /// Whether the graph adds a product up in interleaved partial sums.
 pub(super) fn is_interleaved(graph: &Graph, node: NodeId) -> bool {
     let Op::Contract { batch, contract } = &graph[node].op else { return false };

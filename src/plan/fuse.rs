@@ -12,7 +12,7 @@
 //! %8 = %6 / %7                    map  e / s            stage 2
 //! ```
 
-use super::classify::{classify, is_cheap, is_interleaved};
+use super::classify::{Access, access, classify, fold_columns, is_cheap};
 use super::order::Order;
 use super::stages::fold_operand_index;
 use super::views::{AxisMap, canonical, context_index, contract_axes, operand_index};
@@ -146,42 +146,18 @@ impl Fuser<'_> {
     }
 
     pub(super) fn form(&self, node: NodeId) -> Form {
-        let operand = |number: usize| &self.graph[self.graph[node].operands[number]].ty.shape;
-        let trailing = |axis: usize, count: usize| {
-            let shape = operand(0);
-            let cols = canonical(&shape[axis..axis + count]);
-            (!cols.is_empty() && canonical(&shape[axis + count..]).is_empty())
-                .then(|| Form::Fold { rows: self.shape(node), cols })
-        };
-        match &self.graph[node].op {
-            Op::Reduce { axis, count, .. } => trailing(*axis, *count).unwrap_or(Form::Point),
-            Op::ArgMax { axis } | Op::ArgMin { axis } => trailing(*axis, 1).unwrap_or(Form::Point),
-            Op::Contract { contract, .. } => {
-                if is_interleaved(self.graph, node) {
-                    let cols: Vec<usize> = contract.iter().map(|&(axis, _)| operand(0)[axis]).collect();
-                    return Form::Fold { rows: self.shape(node), cols: canonical(&cols) };
-                }
+        if let Some(cols) = fold_columns(self.graph, node) {
+            return Form::Fold { rows: self.shape(node), cols };
+        }
+        match access(&self.graph[node].op) {
+            Access::Source | Access::Point | Access::View | Access::Reduction => Form::Point,
+            Access::Product => {
                 let axes = contract_axes(self.graph, node, &self.inline).expect("operands are views");
                 let thin = axes.rows.extent <= 1 || axes.cols.extent <= 1 || axes.depth.extent <= 1;
                 if thin || axes.work() <= DIRECT_WORK { Form::Point } else { Form::Product }
             }
-            Op::Pad { .. } | Op::Concat { .. } => Form::Join,
-            Op::Constant(_)
-            | Op::Iota { .. }
-            | Op::Unary(_)
-            | Op::Binary(_)
-            | Op::Select
-            | Op::Convert
-            | Op::Broadcast { .. }
-            | Op::Reshape
-            | Op::Transpose { .. }
-            | Op::Slice { .. }
-            | Op::Reverse { .. }
-            | Op::Uniform { .. }
-            | Op::StopGradient => Form::Point,
-            Op::Input(_) | Op::SumBatch | Op::Orthogonalize => {
-                unreachable!("{:?} is not computed", self.graph[node].op)
-            }
+            Access::Join => Form::Join,
+            Access::Foreign => unreachable!("{:?} is not computed", self.graph[node].op),
         }
     }
 
@@ -190,30 +166,13 @@ impl Fuser<'_> {
         for id in self.graph.ids() {
             let node = &self.graph[id];
             let shape = self.shape(id);
-            let inherited = || {
-                let same = node.operands.iter().filter(|operand| self.shape(**operand) == shape);
-                same.filter_map(|operand| sources[operand.0 as usize].clone()).next()
-            };
-            let source = match &node.op {
-                Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } | Op::Contract { .. } => {
-                    match self.form(id) {
-                        Form::Fold { cols, .. } => Some(cols),
-                        Form::Point | Form::Product | Form::Join => None,
-                    }
+            let source = match access(&node.op) {
+                Access::Reduction | Access::Product => fold_columns(self.graph, id),
+                Access::Point | Access::View => {
+                    let same = node.operands.iter().filter(|operand| self.shape(**operand) == shape);
+                    same.filter_map(|operand| sources[operand.0 as usize].clone()).next()
                 }
-                Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert | Op::StopGradient | Op::Reshape => inherited(),
-                Op::Input(_)
-                | Op::Constant(_)
-                | Op::Iota { .. }
-                | Op::Broadcast { .. }
-                | Op::Transpose { .. }
-                | Op::Slice { .. }
-                | Op::Pad { .. }
-                | Op::Concat { .. }
-                | Op::Reverse { .. }
-                | Op::Uniform { .. }
-                | Op::SumBatch
-                | Op::Orthogonalize => None,
+                Access::Source | Access::Join | Access::Foreign => None,
             };
             sources.push(source);
         }
@@ -414,7 +373,7 @@ impl Fuser<'_> {
     }
 
     fn is_join(&self, id: NodeId) -> bool {
-        matches!(self.graph[id].op, Op::Concat { .. } | Op::Pad { .. })
+        access(&self.graph[id].op) == Access::Join
     }
 
     fn is_small(&self, cols: &[usize]) -> bool {
@@ -458,41 +417,31 @@ impl Fuser<'_> {
 
     fn record_operands(&mut self, id: NodeId, home: Home, form: &Form) {
         let operands = self.graph[id].operands.clone();
-        match (&self.graph[id].op, form) {
-            (Op::Contract { batch, contract }, Form::Fold { rows, .. }) => {
-                let (batch, contract) = (batch.clone(), contract.clone());
-                let full = Home { context: self.groups[home.group].full, ..home };
+        let full = Home { context: self.groups[home.group].full, ..home };
+        let own = |node: NodeId| context_index(&self.graph[node].ty.shape);
+        match (access(&self.graph[id].op), form) {
+            (Access::Product, Form::Fold { rows, .. }) => {
                 for (number, &operand) in operands.iter().enumerate() {
-                    let index = fold_operand_index(self.graph, id, number, &batch, &contract, rows.len());
+                    let index = fold_operand_index(self.graph, id, number, rows.len());
                     self.record(id, full, operand, Some(index));
                 }
             }
-            (Op::Contract { .. }, _) => {
+            (Access::Product, Form::Point | Form::Product | Form::Join) => {
                 for &operand in &operands {
                     self.record(id, home, operand, None);
                 }
             }
-            (_, Form::Fold { .. }) => {
-                let index = context_index(&self.graph[operands[0]].ty.shape);
-                let full = Home { context: self.groups[home.group].full, ..home };
-                self.record(id, full, operands[0], Some(index));
+            (Access::Reduction, Form::Fold { .. }) => self.record(id, full, operands[0], Some(own(operands[0]))),
+            (Access::Reduction, _) if self.shape(operands[0]) == self.shape(id) => {
+                self.record(id, home, operands[0], Some(own(operands[0])));
             }
-            (Op::Pad { .. } | Op::Concat { .. }, _) => {
+            (Access::Reduction | Access::Join, Form::Point | Form::Product | Form::Fold { .. } | Form::Join) => {
                 for (number, &operand) in operands.iter().enumerate() {
                     self.record_under(id, home, number, operand);
                 }
             }
-            (Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. }, _)
-                if self.shape(operands[0]) == self.shape(id) =>
-            {
-                let index = context_index(&self.graph[operands[0]].ty.shape);
-                self.record(id, home, operands[0], Some(index));
-            }
-            (Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. }, _) => {
-                self.record_under(id, home, 0, operands[0])
-            }
-            _ => {
-                let index = context_index(&self.graph[id].ty.shape);
+            (Access::Source | Access::Point | Access::View | Access::Foreign, _) => {
+                let index = own(id);
                 for (number, &operand) in operands.iter().enumerate() {
                     let index = operand_index(self.graph, id, number, &index);
                     self.record(id, home, operand, index);

@@ -21,6 +21,7 @@ pub use views::{
     row_major, strided, with_unit_axes,
 };
 
+pub use classify::{Access, access, fold_columns};
 pub use stages::fold_operand_index;
 
 use crate::graph::{DType, Graph, NodeId};

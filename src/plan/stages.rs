@@ -1,6 +1,7 @@
 //! The stages of a group with rows: which values wait for which folds, and what lies in memory in between.
 
-use super::fuse::{Form, Fuser, every, leaves};
+use super::classify::{Access, access, fold_columns};
+use super::fuse::{Fuser, every, leaves};
 use super::views::{AxisMap, context_index, operand_index, row_major};
 use super::{Group, Home};
 use crate::graph::{Graph, NodeId, Op};
@@ -17,7 +18,7 @@ impl Fuser<'_> {
         nodes.sort_unstable();
         let is_at = |node: NodeId, context: usize| self.homes[node.0 as usize] == Some(Home { group, context });
         let is_here = |node: NodeId| is_at(node, full) || is_at(node, row);
-        let is_fold = |node: NodeId| matches!(self.form(node), Form::Fold { .. });
+        let is_fold = |node: NodeId| fold_columns(self.graph, node).is_some();
         let linear = self.groups[group].domain.len() - rows < 2 || self.runs_as_one(group, rows, full, row);
 
         let mut inputs: Vec<Vec<NodeId>> = Vec::new();
@@ -94,31 +95,27 @@ impl Fuser<'_> {
         };
         for &node in &contexts[full].nodes {
             let index = context_index(&self.graph[node].ty.shape);
-            match &self.graph[node].op {
-                Op::Contract { .. } => return false,
-                Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } => {
+            match access(&self.graph[node].op) {
+                Access::Product => return false,
+                Access::Reduction => {
                     let operand = self.graph[node].operands[0];
                     check(operand, Some(context_index(&self.graph[operand].ty.shape)));
                 }
-                _ => {
+                Access::Source | Access::Point | Access::View | Access::Join | Access::Foreign => {
                     for (number, &operand) in self.graph[node].operands.iter().enumerate() {
                         check(operand, operand_index(self.graph, node, number, &index));
                     }
                 }
             }
         }
-        for &node in &contexts[row].nodes {
-            match (&self.graph[node].op, self.form(node)) {
-                (Op::Contract { batch, contract }, Form::Fold { .. }) => {
-                    for (number, &operand) in self.graph[node].operands.iter().enumerate() {
-                        check(operand, Some(fold_operand_index(self.graph, node, number, batch, contract, rows)));
-                    }
-                }
-                (_, Form::Fold { .. }) => {
-                    let operand = self.graph[node].operands[0];
-                    check(operand, Some(context_index(&self.graph[operand].ty.shape)));
-                }
-                (_, Form::Point | Form::Product | Form::Join) => {}
+        for &node in contexts[row].nodes.iter().filter(|node| fold_columns(self.graph, **node).is_some()) {
+            let is_product = access(&self.graph[node].op) == Access::Product;
+            for (number, &operand) in self.graph[node].operands.iter().enumerate() {
+                let index = match is_product {
+                    true => fold_operand_index(self.graph, node, number, rows),
+                    false => context_index(&self.graph[operand].ty.shape),
+                };
+                check(operand, Some(index));
             }
         }
         even
@@ -126,14 +123,8 @@ impl Fuser<'_> {
 }
 
 /// Where a fold of products stands in its operand `number` at an index of the group's domain.
-pub fn fold_operand_index(
-    graph: &Graph,
-    node: NodeId,
-    number: usize,
-    batch: &[(usize, usize)],
-    contract: &[(usize, usize)],
-    rows: usize,
-) -> Vec<AxisMap> {
+pub fn fold_operand_index(graph: &Graph, node: NodeId, number: usize, rows: usize) -> Vec<AxisMap> {
+    let Op::Contract { batch, contract } = &graph[node].op else { unreachable!("{node} is no product") };
     let pick = |pair: &(usize, usize)| if number == 0 { pair.0 } else { pair.1 };
     let shape = &graph[graph[node].operands[number]].ty.shape;
     let result = context_index(&graph[node].ty.shape);

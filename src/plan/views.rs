@@ -1,5 +1,6 @@
 //! Index maps: which element of an operand an element of a result needs, where that is affine.
 
+use super::classify::{Access, access};
 use crate::graph::{Graph, NodeId, Op};
 
 /// An index along one axis of a tensor: `scale · (index along an axis of the context) + offset`, or `offset` alone.
@@ -126,29 +127,8 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
     let mut chain = Vec::new();
     let mut base = node;
     while inline[base.0 as usize] {
-        match &graph[base].op {
-            Op::StopGradient
-            | Op::Broadcast { .. }
-            | Op::Reshape
-            | Op::Transpose { .. }
-            | Op::Slice { .. }
-            | Op::Reverse { .. } => {}
-            Op::Input(_)
-            | Op::Constant(_)
-            | Op::Iota { .. }
-            | Op::Unary(_)
-            | Op::Binary(_)
-            | Op::Select
-            | Op::Convert
-            | Op::Pad { .. }
-            | Op::Concat { .. }
-            | Op::Reduce { .. }
-            | Op::ArgMax { .. }
-            | Op::ArgMin { .. }
-            | Op::Contract { .. }
-            | Op::Uniform { .. }
-            | Op::SumBatch
-            | Op::Orthogonalize => return None,
+        if access(&graph[base].op) != Access::View {
+            return None;
         }
         chain.push(base);
         base = graph[base].operands[0];
@@ -190,7 +170,23 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
                 view.offset += (shape[*axis] as i64 - 1) * view.strides[*axis];
                 view.strides[*axis] = -view.strides[*axis];
             }
-            _ => {}
+            Op::StopGradient => {}
+            op @ (Op::Input(_)
+            | Op::Constant(_)
+            | Op::Iota { .. }
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Select
+            | Op::Convert
+            | Op::Pad { .. }
+            | Op::Concat { .. }
+            | Op::Reduce { .. }
+            | Op::ArgMax { .. }
+            | Op::ArgMin { .. }
+            | Op::Contract { .. }
+            | Op::Uniform { .. }
+            | Op::SumBatch
+            | Op::Orthogonalize) => unreachable!("{op:?} is no view"),
         }
     }
     Some(view)
