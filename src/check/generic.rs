@@ -216,7 +216,9 @@ impl<'a> Walker<'a> {
     fn symbolic_input(&mut self, input: &'a Parameter, kind: CallableKind) -> Value {
         let Some(ty) = &input.ty else {
             if kind == CallableKind::Model {
-                self.report(name_problems::model_input_without_type(&input.name));
+                if input.default.is_none() {
+                    self.report(name_problems::model_input_without_type(&input.name));
+                }
                 return Value::Unknown;
             }
             let ty = Type::number(vec![Axis::Rest(LIFTED.into())]);

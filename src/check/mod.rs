@@ -27,6 +27,7 @@ mod signatures;
 mod sources;
 mod train;
 mod types;
+mod verify;
 mod windows;
 
 pub use names::{Program, Unit, UseRequest, Used, resolve_uses};
@@ -86,7 +87,7 @@ pub fn check(program: &Program, sources: &Sources, options: &CheckOptions<'_>, d
         });
         match walk.map(|walk| walk.join()) {
             Ok(Ok((hir, own))) => {
-                own.iter().for_each(|diagnostic| diagnostics.push(diagnostic.clone()));
+                *diagnostics = own;
                 hir
             }
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -104,6 +105,12 @@ fn check_here(program: &Program, sources: &Sources, options: &CheckOptions<'_>, 
     walker.check_declarations();
     let mut hir = Hir { declarations: declarations(&globals, sources), ..Hir::default() };
     walker.data_and_runs(&mut hir);
+    if cfg!(debug_assertions)
+        && !walker.diagnostics.has_errors()
+        && let Err(fault) = verify::verify(&hir)
+    {
+        panic!("the checker breaks its word: {fault}\n{}", print::print(&hir));
+    }
     hir
 }
 

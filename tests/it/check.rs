@@ -1,6 +1,6 @@
 //! From trees to the typed form.
 
-use crate::edits::edits;
+use crate::edits::{Random, edits};
 use nnc::check::{self, CheckOptions, Program, Unit};
 use nnc::diagnostics::Diagnostics;
 use nnc::driver::{self, Settings};
@@ -82,10 +82,13 @@ impl Shipped {
         (start.elapsed(), diagnostics.iter().count())
     }
 
-    /// Fails where a text takes longer than the limit.
-    fn check_ends(&self, what: &str, text: &str) {
-        let took = self.check(text).0;
-        assert!(took < LIMIT, "{what} takes {took:?}:\n{text}");
+    /// What is wrong with the check of a text: it panics (as it does where its result breaks a promise) or takes too long.
+    fn fault(&self, text: &str) -> Option<String> {
+        match std::panic::catch_unwind(|| self.check(text).0) {
+            Ok(took) if took < LIMIT => None,
+            Ok(took) => Some(format!("takes {took:?}:\n{text}")),
+            Err(_) => Some(format!("panics:\n{text}")),
+        }
     }
 }
 
@@ -95,12 +98,68 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[test]
 fn any_edit_checks() {
     let shipped = Shipped::parse();
+    let mut faults = Vec::new();
     for (number, path) in files(&["examples", "tests/fixtures/check", "tests/fixtures/errors"]).iter().enumerate() {
         let text = std::fs::read_to_string(path).unwrap();
         for edited in edits(&text, 25, 3 + number as u64) {
-            shipped.check_ends(&path.display().to_string(), &edited);
+            faults.extend(shipped.fault(&edited).map(|fault| format!("{} {fault}", path.display())));
         }
     }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// `text` with one to three of its words, numbers and shapes put in the place of others: it mostly parses, and means something odd.
+fn swapped(text: &str, random: &mut Random) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..1 + random.below(3) {
+        let mut pieces: Vec<(usize, usize)> = Vec::new();
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            let end = match bytes[at] {
+                byte if word(byte) => at + bytes[at..].iter().take_while(|&&byte| word(byte)).count(),
+                b'[' | b'(' => bytes[at..]
+                    .iter()
+                    .position(|byte| matches!(byte, b']' | b')' | b'\n'))
+                    .map_or(at + 1, |n| at + n + 1),
+                b'/' if bytes[at..].starts_with(b"//") => {
+                    at + bytes[at..].iter().take_while(|&&byte| byte != b'\n').count()
+                }
+                _ => {
+                    at += 1;
+                    continue;
+                }
+            };
+            if bytes[at] != b'/' && text.is_char_boundary(end) {
+                pieces.push((at, end));
+            }
+            // What stands inside of brackets is a piece too.
+            at = if matches!(bytes[at], b'[' | b'(') { at + 1 } else { end };
+        }
+        if pieces.is_empty() {
+            return text;
+        }
+        let (from, to) = (pieces[random.below(pieces.len())], pieces[random.below(pieces.len())]);
+        let piece = text[from.0..from.1].to_owned();
+        text.replace_range(to.0..to.1, &piece);
+    }
+    text
+}
+
+#[test]
+fn odd_programs_check() {
+    let shipped = Shipped::parse();
+    let mut random = Random::new(11);
+    let mut faults = Vec::new();
+    for path in &files(&["examples", "tests/fixtures/check", "tests/fixtures/errors", "std-models/prelude"]) {
+        let text = std::fs::read_to_string(path).unwrap();
+        for _ in 0..12 {
+            let fault = shipped.fault(&swapped(&text, &mut random));
+            faults.extend(fault.map(|fault| format!("{} {fault}", path.display())));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 /// Programs that grow, nest or lead back without end when they are unfolded.
