@@ -3,6 +3,7 @@
 use super::dim::{Dim, Verdict};
 use super::hir::{Elementwise, HirOp};
 use super::infer::{Walker, Want};
+use super::numbers;
 use super::types::{Axis, Element, Shape, Tensor, Type, Value};
 use crate::diagnostics::shapes as problems;
 use crate::source::{Span, Spanned};
@@ -324,7 +325,6 @@ pub(super) fn stretch(a: &Shape, b: &Shape) -> Stretch {
     Stretch::To(joined)
 }
 
-#[allow(clippy::disallowed_methods, reason = "configuration is worked out in f64 and rounded to f32 once")]
 fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {
     use Elementwise as E;
     if let [Value::Int(a), Value::Int(b)] = values {
@@ -340,7 +340,7 @@ fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {
                 if let (Some(base), Some(power @ 0..=62)) = (a.known(), b.known()) {
                     return base
                         .checked_pow(power as u32)
-                        .map_or(Value::Float(Some((base as f64).powi(power as i32))), Value::int);
+                        .map_or(Value::Float(Some(numbers::pow(base as f64, power as f64))), Value::int);
                 }
             }
             E::Eq => return Value::Bool(truth(a.compare(b))),
@@ -363,7 +363,7 @@ fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {
     let known: Option<Vec<f64>> = values.iter().map(|value| value.number()).collect();
     let comparison = matches!(op, E::Eq | E::Ne | E::Lt | E::Le | E::Gt | E::Ge);
     let whole = matches!(op, E::Floor | E::Ceil | E::Round);
-    let Some(numbers) = known else {
+    let Some(known) = known else {
         return if comparison {
             Value::Bool(None)
         } else if whole {
@@ -372,12 +372,12 @@ fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {
             Value::Float(None)
         };
     };
-    let x = numbers[0];
-    let y = numbers.get(1).copied().unwrap_or_default();
+    let x = known[0];
+    let y = known.get(1).copied().unwrap_or_default();
     let number = match op {
         E::Neg => -x,
-        E::Exp => x.exp(),
-        E::Log => x.ln(),
+        E::Exp => numbers::exp(x),
+        E::Log => numbers::ln(x),
         E::Sqrt => x.sqrt(),
         E::Abs => x.abs(),
         E::Sign => {
@@ -390,16 +390,15 @@ fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {
         E::Floor => return whole_number(x.floor()),
         E::Ceil => return whole_number(x.ceil()),
         E::Round => return whole_number(x.round_ties_even()),
-        E::Sin => x.sin(),
-        E::Cos => x.cos(),
-        E::Tanh => x.tanh(),
+        E::Sin => numbers::sin(x),
+        E::Cos => numbers::cos(x),
+        E::Tanh => numbers::tanh(x),
         E::Add => x + y,
         E::Sub => x - y,
         E::Mul => x * y,
         E::Div => x / y,
         E::Rem => x - y * (x / y).floor(),
-        E::Pow if y.fract() == 0.0 && y.abs() <= 64.0 => x.powi(y as i32),
-        E::Pow => x.powf(y),
+        E::Pow => numbers::pow(x, y),
         E::Min => {
             if x < y {
                 x
@@ -414,7 +413,7 @@ fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {
                 y
             }
         }
-        E::Clamp => x.max(y).min(numbers.get(2).copied().unwrap_or(f64::INFINITY)),
+        E::Clamp => x.max(y).min(known.get(2).copied().unwrap_or(f64::INFINITY)),
         E::Eq => return Value::Bool(Some(x == y)),
         E::Ne => return Value::Bool(Some(x != y)),
         E::Lt => return Value::Bool(Some(x < y)),

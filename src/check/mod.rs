@@ -19,6 +19,7 @@ pub mod hir;
 mod infer;
 mod models;
 mod names;
+mod numbers;
 mod places;
 mod primitives;
 pub mod print;
