@@ -556,7 +556,7 @@ mod tests {
             let (block, _) = expanded(op, operands);
             let operations = block.insts.len() - block.insts.iter().filter(constants).count();
             let most = match op {
-                MathOp::Unary(Unary::Sin | Unary::Cos) | MathOp::Pow => 110,
+                MathOp::Unary(Unary::Sin | Unary::Cos) | MathOp::Pow => 120,
                 MathOp::Unary(_) => 50,
             };
             assert!(operations <= most, "{op:?}: {operations} operations");

@@ -30,10 +30,15 @@ fn log2<F: Float>(x: F) -> (F, F) {
     let inverse = F::from(1.0) / d;
     let q = f * inverse;
     let q_rest = (-q).fma(d_rest, (-q).fma(d, f)) * inverse;
-    let s = q * q;
     let high = q * SLOPE[0];
     let low = q_rest.fma(SLOPE[0], q.fma(SLOPE[1], q.fma(SLOPE[0], -high)));
-    let low = (q * s).fma(polynomial(s, &ATANH), low);
+    // The cube with its rounding errors: it comes to a hundredth of the sum.
+    let s = q * q;
+    let s_rest = (q + q).fma(q_rest, q.fma(q, -s));
+    let cube = q * s;
+    let cube_rest = q.fma(s_rest, q_rest.fma(s, q.fma(s, -cube)));
+    let slope = polynomial(s, &ATANH);
+    let low = cube.fma(slope, cube_rest.fma(slope, low));
     let sum = e + high;
     let rest = (high - (sum - e)) + low;
     let log = sum + rest;
