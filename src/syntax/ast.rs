@@ -318,6 +318,80 @@ pub enum ExprKind {
     Error,
 }
 
+impl ExprKind {
+    /// Calls `visit` with each expression right below this one, in the order they are written, but those in types last.
+    pub fn each_child(&self, mut visit: impl FnMut(ExprId)) {
+        match self {
+            ExprKind::Number { .. }
+            | ExprKind::String(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Name(_)
+            | ExprKind::Rest(_)
+            | ExprKind::Error => {}
+            ExprKind::List(elements) => elements.iter().for_each(|element| visit(element.value)),
+            ExprKind::Tuple(items) => items.iter().copied().for_each(visit),
+            ExprKind::Paren(inner) | ExprKind::Unary(_, inner) | ExprKind::Each(inner) => visit(*inner),
+            ExprKind::Binary(_, _, left, right) | ExprKind::Pipe(left, right) => {
+                [*left, *right].into_iter().for_each(visit)
+            }
+            ExprKind::Range(start, end) => [*start, *end].into_iter().for_each(visit),
+            ExprKind::On(base, pattern) => [*base, *pattern].into_iter().for_each(visit),
+            ExprKind::If { condition, then, otherwise } => {
+                [Some(*condition), Some(*then), *otherwise].into_iter().flatten().for_each(visit);
+            }
+            ExprKind::Call { callee, arguments } => {
+                visit(*callee);
+                arguments.iter().for_each(|argument| visit(argument.value));
+            }
+            ExprKind::Index { base, indices } => {
+                visit(*base);
+                for index in indices {
+                    match index {
+                        IndexExpr::At(at) => visit(*at),
+                        IndexExpr::Range { start, end, .. } => start.iter().chain(end).copied().for_each(&mut visit),
+                    }
+                }
+            }
+            ExprKind::Block(statements) => {
+                for statement in statements {
+                    match &statement.kind {
+                        StmtKind::Let { value, .. } | StmtKind::Next { value, .. } => visit(*value),
+                        StmtKind::Param { ty, init, .. } | StmtKind::State { ty, init, .. } => {
+                            init.iter().copied().for_each(&mut visit);
+                            ty.iter().for_each(|ty| each_dimension(ty, &mut visit));
+                        }
+                        StmtKind::Emit(value) | StmtKind::Expr(value) => visit(*value),
+                        StmtKind::Error => {}
+                    }
+                }
+            }
+            ExprKind::Repeat { count, body } => [*count, *body].into_iter().for_each(visit),
+            ExprKind::Scan { over, from, body } => {
+                over.iter().chain(from).for_each(|(_, value)| visit(*value));
+                visit(*body);
+            }
+        }
+    }
+}
+
+fn each_dimension(ty: &TypeExpr, visit: &mut impl FnMut(ExprId)) {
+    let dims = |dims: &[DimExpr], visit: &mut dyn FnMut(ExprId)| {
+        for dim in dims {
+            if let DimExpr::Dim(dim) = dim {
+                visit(*dim);
+            }
+        }
+    };
+    match &ty.kind {
+        TypeExprKind::Tensor(shape) => dims(shape, visit),
+        TypeExprKind::Class { arguments, shape } => {
+            arguments.iter().copied().for_each(&mut *visit);
+            dims(shape.as_deref().unwrap_or_default(), visit);
+        }
+        TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => {}
+    }
+}
+
 /// An argument of a call or an element of a list.
 #[derive(Clone, Debug)]
 pub struct Argument {
