@@ -494,6 +494,13 @@ impl<'a> Walker<'a> {
         for (at, default) in defaults.iter().enumerate() {
             let value = match given.get(at).and_then(Option::as_ref) {
                 Some(argument) => {
+                    let known = argument.value.number();
+                    if let Some(share) =
+                        known.filter(|share| primitive == Primitive::Bernoulli && !(0.0..=1.0).contains(share))
+                    {
+                        self.report(problems::share_out_of_range(argument.span, share));
+                        return Value::Unknown;
+                    }
                     let Some(tensor) = self.to_tensor(&argument.value, argument.span) else { return Value::Unknown };
                     if !tensor.ty.shape.is_empty() || tensor.ty.element != Element::Number {
                         self.report(problems::scalar_wanted(argument.span, primitive.name(), slots[at].0, &tensor.ty));

@@ -493,6 +493,13 @@ pub fn pad_width(span: Span, actual: &impl Display) -> Diagnostic {
         .help("write one width for all sides, `pad(x, 1)`, or a pair for every axis, `pad(x, [[1, 1], [0, 2]])`")
 }
 
+/// `out-of-range`: a probability outside 0 to 1.
+pub fn share_out_of_range(span: Span, share: f64) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("a share of {share} is not between 0 and 1"))
+        .at(span, format!("this is {share}"))
+        .help("`bernoulli(share)` gives 1 with this probability, 0 otherwise")
+}
+
 /// `out-of-range`: `repeat` no or too many times.
 pub fn repeat_count(span: Span, count: i64, most: i64) -> Diagnostic {
     Diagnostic::error("out-of-range", format!("`repeat` makes 1 to {most} copies, not {count}")).at(span, "here")
