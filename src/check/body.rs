@@ -55,7 +55,7 @@ impl Builder {
     fn add_input(&mut self, name: &str, ty: hir::ValueType, binding: Binding, span: Span) -> ValueId {
         let op = HirOp::Input(self.body.inputs.len());
         self.body.inputs.push(BodyInput { name: name.to_owned(), ty: ty.clone(), binding });
-        self.body.values.push(hir::Value { op, operands: Vec::new(), ty, span });
+        self.body.values.push(hir::Value { op, operands: Vec::new(), ty, span, site: span });
         let id = ValueId(self.body.values.len() as u32 - 1);
         self.inputs.push(id);
         id
@@ -138,8 +138,9 @@ impl<'a> Walker<'a> {
             self.halt(span);
             return None;
         }
+        let site = self.site(span);
         let builder = self.bodies.last_mut()?;
-        builder.body.values.push(hir::Value { op, operands, ty: known, span });
+        builder.body.values.push(hir::Value { op, operands, ty: known, span, site });
         Some(ValueId(builder.body.values.len() as u32 - 1))
     }
 
@@ -370,6 +371,18 @@ impl<'a> Walker<'a> {
         if let Some(builder) = self.bodies.last_mut().filter(|_| self.recording) {
             builder.body.outputs.push((name.to_owned(), id));
         }
+    }
+
+    /// A place of the body at hand, or where that is in a shipped file, the innermost call that is not.
+    fn site(&self, span: Span) -> Span {
+        let mut site = span;
+        for frame in self.frames.iter().rev() {
+            match frame.call {
+                Some(call) if self.program.units[frame.unit].prelude => site = call,
+                Some(_) | None => break,
+            }
+        }
+        site
     }
 
     /// The call by which the outermost declaration came to where the walk is.

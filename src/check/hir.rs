@@ -125,6 +125,8 @@ pub struct Value {
     pub ty: ValueType,
     /// Where it is written.
     pub span: Span,
+    /// The same, or where it is written in a shipped file, the innermost call of it that is not: a place the user can change.
+    pub site: Span,
 }
 
 /// A trainable tensor.

@@ -780,7 +780,7 @@ fn averaged(mut body: Body, span: Span) -> Body {
     for (_, output) in &mut body.outputs {
         if per_sample[output.0 as usize] {
             let ty = body.values[output.0 as usize].ty.clone();
-            body.values.push(hir::Value { op: HirOp::Avg, operands: vec![*output], ty, span });
+            body.values.push(hir::Value { op: HirOp::Avg, operands: vec![*output], ty, span, site: span });
             *output = hir::ValueId(body.values.len() as u32 - 1);
         }
     }

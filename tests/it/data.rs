@@ -63,8 +63,13 @@ impl Declared {
 
     fn field(mut self, name: &str, column: ColumnUse) -> Declared {
         let ty = column.ty.clone();
-        let value =
-            Value { op: HirOp::Column(self.0.columns.len()), operands: Vec::new(), ty: ty.clone(), span: span() };
+        let value = Value {
+            op: HirOp::Column(self.0.columns.len()),
+            operands: Vec::new(),
+            ty: ty.clone(),
+            span: span(),
+            site: span(),
+        };
         let body = Body { values: vec![value], outputs: vec![(String::from("value"), ValueId(0))], ..Body::default() };
         self.0.columns.push(column);
         self.0.fields.push(DataField { name: at(name.to_string()), ty, body, span: span() });
@@ -77,7 +82,13 @@ impl Declared {
         if matches!(kind, Fitted::Frequency { .. }) {
             field.ty = number(&[]);
         }
-        let value = Value { op: HirOp::Fitted(kind), operands: vec![ValueId(0)], ty: field.ty.clone(), span: span() };
+        let value = Value {
+            op: HirOp::Fitted(kind),
+            operands: vec![ValueId(0)],
+            ty: field.ty.clone(),
+            span: span(),
+            site: span(),
+        };
         field.body.values.push(value);
         field.body.outputs[0].1 = ValueId(1);
         self
@@ -616,7 +627,7 @@ struct Expression(Body);
 impl Expression {
     fn push(&mut self, op: HirOp, operands: &[ValueId], ty: ValueType) -> ValueId {
         let id = ValueId(self.0.values.len() as u32);
-        self.0.values.push(Value { op, operands: operands.to_vec(), ty, span: span() });
+        self.0.values.push(Value { op, operands: operands.to_vec(), ty, span: span(), site: span() });
         id
     }
 

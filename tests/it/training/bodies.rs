@@ -30,7 +30,13 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn op(&mut self, op: HirOp, operands: &[ValueId], ty: ValueType) -> ValueId {
-        self.body.values.push(Value { op, operands: operands.to_vec(), ty, span: Span::default() });
+        self.body.values.push(Value {
+            op,
+            operands: operands.to_vec(),
+            ty,
+            span: Span::default(),
+            site: Span::default(),
+        });
         ValueId(self.body.values.len() as u32 - 1)
     }
 
