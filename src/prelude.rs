@@ -21,6 +21,7 @@ pub const PRELUDE: &[Shipped] = &[
     shipped!("prelude/schedules.nn"),
     shipped!("prelude/optimizers.nn"),
     shipped!("prelude/layers.nn"),
+    shipped!("prelude/images.nn"),
 ];
 
 /// The modules that `use std.NAME` can name. There are none yet.

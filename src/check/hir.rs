@@ -254,6 +254,9 @@ pub enum HirOp {
     Result(usize),
     /// `(x: [.., c], W)`: convolution.
     Conv(Window),
+    /// `(x: [.., c_in], W: [window.., c_in, c_out])`: the transpose of a convolution. `padding` says how many elements are cut off
+    /// in front of what the windows cover; the result's extents say how many behind, or how many zeros follow.
+    ConvTranspose(Window),
     /// The largest of each window.
     MaxPool(Window),
     /// The mean of each window.
@@ -267,7 +270,7 @@ pub enum HirOp {
 }
 
 /// Windows over the spatial axes of a channels-last tensor.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Window {
     /// The extents.
     pub size: Vec<usize>,

@@ -194,6 +194,7 @@ fn write_value(text: &mut String, body: &Body, value: &Value, depth: usize) {
         }
         HirOp::Result(at) => format!("result {at} of"),
         HirOp::Conv(window) => format!("conv {}", WindowText(window)),
+        HirOp::ConvTranspose(window) => format!("conv_transpose {}", WindowText(window)),
         HirOp::MaxPool(window) => format!("max_pool {}", WindowText(window)),
         HirOp::AvgPool(window) => format!("avg_pool {}", WindowText(window)),
         HirOp::Avg => "avg".to_owned(),

@@ -75,6 +75,7 @@ fn not_yet(walker: &mut Walker<'_>, hir: &Hir) {
             let what = match &value.op {
                 HirOp::Scan { .. } => "`scan`",
                 HirOp::Conv(_) => "`conv`",
+                HirOp::ConvTranspose(_) => "`conv_transpose`",
                 HirOp::MaxPool(_) => "`max_pool`",
                 HirOp::AvgPool(_) => "`avg_pool`",
                 HirOp::Each { region, .. } => {

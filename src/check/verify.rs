@@ -196,7 +196,7 @@ fn operation(
             region.inputs.len() == operands.len() && over + states <= operands.len() && region.outputs.len() >= *states
         }
         HirOp::Result(_) => one,
-        HirOp::Conv(_) => operands.len() == 2,
+        HirOp::Conv(_) | HirOp::ConvTranspose(_) => operands.len() == 2,
         HirOp::MaxPool(_) | HirOp::AvgPool(_) => one,
         HirOp::Column(at) => data.is_some_and(|data| data.columns.get(*at).is_some_and(|column| column.ty == value.ty)),
     })

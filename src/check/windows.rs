@@ -1,4 +1,4 @@
-//! Contractions and windows: `@`, `conv`, `max_pool`, `avg_pool`.
+//! Contractions and windows: `@`, `conv`, `conv_transpose`, `max_pool`, `avg_pool`.
 
 use super::dim::{Dim, Verdict};
 use super::hir::{HirOp, Window};
@@ -79,6 +79,7 @@ impl<'a> Walker<'a> {
         let Some(Some(weights)) = rest.first() else { return Value::Unknown };
         let Some(w) = self.to_tensor(&weights.value, weights.span) else { return Value::Unknown };
         let Some(x) = self.numbers(x, at, "conv") else { return Value::Unknown };
+        let Some(w) = self.numbers(&w, weights.span, "conv") else { return Value::Unknown };
         let (Some(dims), Some(window)) = (plain_dims(&x.ty.shape), plain_dims(&w.ty.shape)) else {
             return Value::Unknown;
         };
@@ -88,7 +89,12 @@ impl<'a> Walker<'a> {
         }
         let spatial = dims.len() - 1;
         if window.len() != spatial + 2 {
-            self.report(problems::conv_weights(Spanned::new(&w.ty, weights.span), Spanned::new(&x.ty, at), spatial));
+            self.report(problems::conv_weights(
+                "conv",
+                Spanned::new(&w.ty, weights.span),
+                Spanned::new(&x.ty, at),
+                spatial,
+            ));
             return Value::Unknown;
         }
         let argument = |at: usize| rest.get(at).and_then(Option::as_ref);
@@ -99,6 +105,7 @@ impl<'a> Walker<'a> {
         let channels = window[spatial].mul(&groups);
         if channels.compare(&dims[spatial]) == Verdict::Different {
             self.report(problems::conv_channels(
+                "conv",
                 Spanned::new(&w.ty, weights.span),
                 Spanned::new(&x.ty, at),
                 &window[spatial],
@@ -121,6 +128,68 @@ impl<'a> Walker<'a> {
         };
         shape.push(Axis::Dim(outputs));
         self.emit(HirOp::Conv(window), &[&x, &w], Type::number(shape), span)
+    }
+
+    /// `conv_transpose(x, W, stride, padding, dilation)`: the transpose of `conv`; `x` is `[spatial…, c_in]`, `W` is
+    /// `[window…, c_in, c_out]`.
+    pub(super) fn conv_transpose(&mut self, x: &Tensor, at: Span, rest: &[Option<Argument>], span: Span) -> Value {
+        let name = "conv_transpose";
+        let Some(Some(weights)) = rest.first() else { return Value::Unknown };
+        let Some(w) = self.to_tensor(&weights.value, weights.span) else { return Value::Unknown };
+        let Some(x) = self.numbers(x, at, name) else { return Value::Unknown };
+        let Some(w) = self.numbers(&w, weights.span, name) else { return Value::Unknown };
+        let (Some(dims), Some(filter)) = (plain_dims(&x.ty.shape), plain_dims(&w.ty.shape)) else {
+            return Value::Unknown;
+        };
+        if dims.len() < 2 {
+            self.report(problems::window_rank(at, name, &x.ty));
+            return Value::Unknown;
+        }
+        let spatial = dims.len() - 1;
+        if filter.len() != spatial + 2 {
+            let (w, x) = (Spanned::new(&w.ty, weights.span), Spanned::new(&x.ty, at));
+            self.report(problems::conv_weights(name, w, x, spatial));
+            return Value::Unknown;
+        }
+        let one = Dim::Known(1);
+        if filter[spatial].compare(&dims[spatial]) == Verdict::Different {
+            let (w, x) = (Spanned::new(&w.ty, weights.span), Spanned::new(&x.ty, at));
+            self.report(problems::conv_channels(name, w, x, &filter[spatial], &dims[spatial], &one));
+            return Value::Unknown;
+        }
+        let argument = |at: usize| rest.get(at).and_then(Option::as_ref);
+        let Some(stride) = self.per_axis(argument(1), "stride", spatial, &x.ty) else { return Value::Unknown };
+        let Some(padding) = self.padding(argument(2), spatial, &x.ty) else { return Value::Unknown };
+        let Some(dilation) = self.per_axis(argument(3), "dilation", spatial, &x.ty) else { return Value::Unknown };
+        let mut shape = Vec::with_capacity(dims.len());
+        let mut window = Window { groups: 1, ..Window::default() };
+        for (axis, extent) in dims[..spatial].iter().enumerate() {
+            let (stride, dilation) = (&stride[axis], &dilation[axis]);
+            let reach = filter[axis].sub(&one).mul(dilation).add(&one);
+            let whole = extent.sub(&one).mul(stride).add(&reach);
+            let (out, before) = match &padding {
+                Padding::Valid => (whole, Dim::Known(0)),
+                Padding::Widths(widths) => (whole.sub(&widths[axis]).sub(&widths[axis]), widths[axis].clone()),
+                Padding::Same => {
+                    let out = extent.mul(stride);
+                    let before = whole.sub(&out).larger(&Dim::Known(0)).div(&Dim::Known(2));
+                    (out, before)
+                }
+                Padding::Unknown => (Dim::Unknown, Dim::Known(0)),
+            };
+            if matches!(out, Dim::Known(out) if out < 1) {
+                self.report(problems::extent_not_positive(span, &x.ty, &out));
+                return Value::Unknown;
+            }
+            let number = |dim: &Dim| dim.known().unwrap_or_default().max(0) as usize;
+            window.size.push(number(&filter[axis]));
+            window.stride.push(number(stride));
+            window.padding.push((number(&before), 0));
+            window.dilation.push(number(dilation));
+            shape.push(Axis::Dim(out));
+        }
+        shape.push(Axis::Dim(filter[spatial + 1].clone()));
+        self.emit(HirOp::ConvTranspose(window), &[&x, &w], Type::number(shape), span)
     }
 
     /// `max_pool` and `avg_pool`.

@@ -286,26 +286,32 @@ pub fn gather_mismatch(table: Spanned<impl Display>, index: Spanned<impl Display
 }
 
 /// `shape-mismatch`: the weights of a convolution are of another rank.
-pub fn conv_weights(weights: Spanned<impl Display>, x: Spanned<impl Display>, spatial: usize) -> Diagnostic {
+pub fn conv_weights(
+    name: &str,
+    weights: Spanned<impl Display>,
+    x: Spanned<impl Display>,
+    spatial: usize,
+) -> Diagnostic {
     let form = match spatial {
         1 => "[k, c_in, c_out]",
         2 => "[kh, kw, c_in, c_out]",
         _ => "[one size for each spatial axis, c_in, c_out]",
     };
-    Diagnostic::error("shape-mismatch", format!("`conv` of {} needs weights {form}, not {}", x.value, weights.value))
+    Diagnostic::error("shape-mismatch", format!("`{name}` of {} needs weights {form}, not {}", x.value, weights.value))
         .at(weights.span, format!("this is {}", weights.value))
         .and(x.span, format!("this is {}", x.value))
 }
 
 /// `shape-mismatch`: the channels of a convolution differ.
 pub fn conv_channels(
+    name: &str,
     weights: Spanned<impl Display>,
     x: Spanned<impl Display>,
     inputs: &impl Display,
     channels: &impl Display,
     groups: &impl Display,
 ) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("`conv` cannot join {} with the weights {}", x.value, weights.value))
+    Diagnostic::error("shape-mismatch", format!("`{name}` cannot join {} with the weights {}", x.value, weights.value))
         .at(weights.span, format!("{inputs} input channels, in {groups} group(s)"))
         .and(x.span, format!("{channels} channels"))
         .help("the last axis of the image equals the input channels of the weights times the groups")

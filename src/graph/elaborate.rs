@@ -236,6 +236,7 @@ impl Elaboration<'_, '_> {
             HirOp::Fitted(_) => return unsupported("a fitted transform"),
             HirOp::Scan { .. } => return unsupported("`scan`"),
             HirOp::Conv(_) => return unsupported("`conv`"),
+            HirOp::ConvTranspose(_) => return unsupported("`conv_transpose`"),
             HirOp::MaxPool(_) => return unsupported("`max_pool`"),
             HirOp::AvgPool(_) => return unsupported("`avg_pool`"),
         };
