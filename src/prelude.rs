@@ -22,6 +22,7 @@ pub const PRELUDE: &[Shipped] = &[
     shipped!("prelude/optimizers.nn"),
     shipped!("prelude/layers.nn"),
     shipped!("prelude/images.nn"),
+    shipped!("prelude/sequences.nn"),
 ];
 
 /// The modules that `use std.NAME` can name. There are none yet.

@@ -214,6 +214,8 @@ pub enum HirOp {
     Expand(Vec<usize>),
     /// A category of `k` as a vector `[k]` of 0 and 1, behind the operand's axes.
     OneHot,
+    /// The numbers 0, 1, … along the one axis of the result.
+    Range,
     /// The mean over the batch and every axis but the last.
     BatchMean,
     /// The variance (divided by the number) over the batch and every axis but the last.

@@ -6,7 +6,7 @@
 use super::dim::Dim;
 use super::hir::{Elementwise, HirOp, Reduce};
 use super::infer::{Walker, Want};
-use super::types::{Argument, Callable, Element, Shape, Tensor, Type, Value};
+use super::types::{Argument, Axis, Callable, Element, Shape, Tensor, Type, Value};
 use crate::diagnostics::{names as name_problems, nearest, shapes as problems};
 use crate::source::Span;
 use crate::syntax::ast::{Argument as AstArgument, CallableKind, ExprKind};
@@ -37,6 +37,7 @@ pub(super) enum Primitive {
     Upsample,
     Expand,
     OneHot,
+    Range,
     BatchMean,
     BatchVar,
     Bernoulli,
@@ -136,6 +137,7 @@ const TABLE: &[Entry] = &[
     entry("upsample", Primitive::Upsample, &[X, ("factor", Slot::Needed)]),
     entry("expand", Primitive::Expand, &[X, ("shape", Slot::Needed), ("axis", Slot::Optional)]),
     entry("one_hot", Primitive::OneHot, UNARY),
+    entry("range", Primitive::Range, &[("count", Slot::Needed)]),
     entry("batch_mean", Primitive::BatchMean, UNARY),
     entry("batch_var", Primitive::BatchVar, UNARY),
     entry("bernoulli", Primitive::Bernoulli, &[("share", Slot::Number), ("shape", Slot::Shape)]),
@@ -377,6 +379,7 @@ impl<'a> Walker<'a> {
                 return self.filled(primitive, bound, span);
             }
             Primitive::Zeros | Primitive::Ones | Primitive::Orthogonal => return self.filled(primitive, bound, span),
+            Primitive::Range => return self.range(bound, span),
             Primitive::Reduce(Reduce::Prod) => {
                 if let Some(Some(Argument { value: Value::Axes(axes), .. })) = bound.slots.first() {
                     return Value::Int(super::types::count(axes));
@@ -429,6 +432,7 @@ impl<'a> Walker<'a> {
             | Primitive::Normal
             | Primitive::Uniform
             | Primitive::Constant
+            | Primitive::Range
             | Primitive::Zeros
             | Primitive::Ones
             | Primitive::Orthogonal => Value::Unknown,
@@ -461,6 +465,17 @@ impl<'a> Walker<'a> {
                 first.0
             }
         }
+    }
+
+    /// `range(n)`: the numbers 0, 1, … n - 1.
+    fn range(&mut self, bound: Bound, span: Span) -> Value {
+        let Some(count) = bound.slots.into_iter().flatten().next() else { return Value::Unknown };
+        let Some(extent) = self.as_int(&count.value, count.span) else { return Value::Unknown };
+        if extent.known().is_some_and(|extent| !(1..=1 << 24).contains(&extent)) {
+            self.report(problems::range_count(count.span, &extent));
+            return Value::Unknown;
+        }
+        self.emit(HirOp::Range, &[], Type::number(vec![Axis::Dim(extent)]), span)
     }
 
     fn filled(&mut self, primitive: Primitive, bound: Bound, span: Span) -> Value {

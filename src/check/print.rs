@@ -174,6 +174,7 @@ fn write_value(text: &mut String, body: &Body, value: &Value, depth: usize) {
         HirOp::Upsample { axis, factor } => format!("upsample by {factor} along {axis}"),
         HirOp::Expand(axes) => format!("expand {axes:?}"),
         HirOp::OneHot => "one_hot".to_owned(),
+        HirOp::Range => "range".to_owned(),
         HirOp::BatchMean => "batch_mean".to_owned(),
         HirOp::BatchVar => "batch_var".to_owned(),
         HirOp::Bernoulli => "bernoulli".to_owned(),

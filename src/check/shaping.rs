@@ -575,7 +575,7 @@ impl<'a> Walker<'a> {
         let Some(table) = self.numbers(table, at, "indexing") else { return Value::Unknown };
         let mut shape = index.ty.shape.clone();
         shape.extend(rest.iter().cloned());
-        // A row of a matrix, or an element of a vector, is a product with the category as a vector of 0 and 1.
+        // An element of a vector is a product with the category as a vector of 0 and 1, which `graph::stabilize` sees through.
         let mut hot = index.ty.shape.clone();
         hot.push(Axis::Dim(count.clone()));
         match (index.ty.shape.len(), rest.len()) {
@@ -587,12 +587,6 @@ impl<'a> Walker<'a> {
                 let product = self.emit_tensor(HirOp::Elementwise(Elementwise::Mul), &[&hot, &table], ty, span);
                 let Some(product) = product else { return Value::Unknown };
                 self.emit(HirOp::Reduce(Reduce::Sum, vec![0]), &[&product], Type::scalar(), span)
-            }
-            (0 | 1, 1) => {
-                let Some(hot) = self.emit_tensor(HirOp::OneHot, &[index], Type::number(hot), span) else {
-                    return Value::Unknown;
-                };
-                self.emit(HirOp::MatMul, &[&hot, &table], Type::number(shape), span)
             }
             _ => self.emit(HirOp::Gather, &[&table, index], Type::number(shape), span),
         }

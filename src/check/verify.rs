@@ -179,6 +179,7 @@ fn operation(
             operands.len() == 2 && operands.iter().all(|operand| operand.shape.is_empty())
         }
         HirOp::Orthogonal => operands.is_empty(),
+        HirOp::Range => operands.is_empty() && shape.len() == 1,
         HirOp::StopGradient => one && same(0),
         HirOp::Avg | HirOp::Fitted(_) => one,
         HirOp::Each { region, mapped, results } => {

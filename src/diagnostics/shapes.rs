@@ -472,6 +472,12 @@ pub fn index_at_run_time(span: Span, actual: &impl Display) -> Diagnostic {
         .at(span, format!("this is {actual}"))
 }
 
+/// `out-of-range`: `range` of a number that is no extent of an axis.
+pub fn range_count(span: Span, count: &impl Display) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("`range` counts up to a positive number of places, not to {count}"))
+        .at(span, format!("this is {count}"))
+}
+
 /// `shape-mismatch`: `split` into parts that do not come out even.
 pub fn split_uneven(span: Span, actual: &impl Display, parts: i64, extent: &impl Display) -> Diagnostic {
     Diagnostic::error("shape-mismatch", format!("an axis of {extent} does not split into {parts} equal parts"))

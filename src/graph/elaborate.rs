@@ -178,6 +178,10 @@ impl Elaboration<'_, '_> {
                 let hot = self.one_hot(x[0], shape[shape.len() - 1]);
                 self.b.convert(hot, dtype)
             }
+            HirOp::Range => {
+                let numbers = self.b.iota(shape, 0);
+                self.b.convert(numbers, DType::F32)
+            }
             HirOp::BatchMean => {
                 let operand = self.b.convert(x[0], DType::F32);
                 self.batch_mean(operand)
