@@ -3,18 +3,24 @@
 //! In: the path or the text of a program and the settings of the command. Out: what the stages give, with all
 //! diagnostics and the texts they speak of.
 
+mod explain;
+mod fix;
+mod format;
 mod forms;
 mod run;
 
+pub use explain::{codes, explain, explanation};
+pub use fix::{Fixed, fix_file};
+pub use format::{Formatted, format_bytes, format_file};
 pub use forms::{Stage, ir};
 pub use run::{Backend, Isa, Outcome, RunOptions, run};
 
 use crate::check::{self, CheckOptions, Program, Unit, UseRequest, Used, hir::Hir};
 use crate::data::{self, Paths};
-use crate::diagnostics::{Diagnostic, Diagnostics, Severity, files as problems, nearest};
+use crate::diagnostics::{Diagnostic, Diagnostics, Severity, files as problems};
 use crate::prelude;
-use crate::source::{FileId, Sources};
-use crate::syntax::{self, ast::Ast, ast::UseTarget};
+use crate::source::{self, FileId, Sources};
+use crate::syntax::{self, ast::UseTarget};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -29,6 +35,8 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// `--only`.
     pub only: Option<String>,
+    /// Texts that stand for what is in files, by [`identity`].
+    pub texts: BTreeMap<PathBuf, String>,
 }
 
 /// A program as far as it could be understood.
@@ -44,6 +52,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// Where its data files are looked for.
     pub paths: Paths,
+    /// The files of the program by the identity of each; nothing that is shipped.
+    pub files: BTreeMap<PathBuf, FileId>,
 }
 
 impl Checked {
@@ -81,11 +91,15 @@ pub fn check_program(name: &str, text: &str) -> Checked {
 
 /// Checks the program in a file, and with `read_data` every row of its data.
 pub fn check_file(path: &Path, settings: &Settings, read_data: bool) -> Checked {
-    let text = match read_text(path) {
+    let text = match settings.texts.get(&identity(path)) {
+        Some(text) => Ok(text.clone()),
+        None => read_text(path),
+    };
+    let text = match text {
         Ok(text) => text,
         Err(problem) => {
-            let (sources, program, hir, paths) = Default::default();
-            return Checked { sources, program, hir, diagnostics: vec![problem], paths };
+            let (sources, program, hir, paths, files) = Default::default();
+            return Checked { sources, program, hir, diagnostics: vec![problem], paths, files };
         }
     };
     let mut checked = check_source(&path.display().to_string(), &text, Some(path), settings);
@@ -111,12 +125,15 @@ pub fn check_source(name: &str, text: &str, path: Option<&Path>, settings: &Sett
     }
     let main = sources.add(name, text);
     let ast = syntax::parse(main, text, &mut diagnostics);
-    let mut loader = Loader { sources: &mut sources, known: BTreeMap::new(), folders: BTreeMap::new() };
+    let (known, folders) = Default::default();
+    let mut loader = Loader { sources: &mut sources, texts: &settings.texts, known, folders };
     if let Some(path) = path {
         loader.enter(main, path);
     }
     let mut parse = |request: UseRequest<'_>, diagnostics: &mut Diagnostics| loader.read(request, diagnostics);
     check::resolve_uses(&mut program, ast, &mut parse, &mut diagnostics);
+    let mut files = loader.known;
+    files.retain(|_, file| !sources.get(*file).name.starts_with(source::SHIPPED));
     let program_dir = path.and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
     let paths = Paths { program_dir, data_dir: settings.data_dir.clone() };
     let probe = |source: &check::hir::SourceSpec| match path {
@@ -130,12 +147,13 @@ pub fn check_source(name: &str, text: &str, path: Option<&Path>, settings: &Sett
         ..CheckOptions::default()
     };
     let hir = check::check(&program, &sources, &options, &mut diagnostics);
-    Checked { sources, program, hir, diagnostics: diagnostics.into_sorted(), paths }
+    Checked { sources, program, hir, diagnostics: diagnostics.into_sorted(), paths, files }
 }
 
 /// Reads the files that a program uses, each once.
 struct Loader<'s> {
     sources: &'s mut Sources,
+    texts: &'s BTreeMap<PathBuf, String>,
     known: BTreeMap<PathBuf, FileId>,
     folders: BTreeMap<FileId, PathBuf>,
 }
@@ -161,7 +179,8 @@ impl Loader<'_> {
             }
             UseTarget::Path(written) => {
                 let path = self.folders.get(&request.from).map_or_else(PathBuf::new, |dir| dir.join(&written.value));
-                match fs::read_to_string(&path) {
+                let text = self.texts.get(&identity(&path)).cloned();
+                match text.map_or_else(|| fs::read_to_string(&path), Ok) {
                     Ok(text) => (path.display().to_string(), path, text),
                     Err(error) => {
                         diagnostics.push(problems::use_not_found(span, path.display(), &error));
@@ -180,7 +199,7 @@ impl Loader<'_> {
 }
 
 /// The same path for the same file, however it is written.
-fn identity(path: &Path) -> PathBuf {
+pub fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
@@ -196,78 +215,23 @@ fn as_text(name: &str, bytes: Vec<u8>) -> Result<String, Diagnostic> {
     })
 }
 
-/// A formatted text.
-#[derive(Debug)]
-pub struct Formatted {
-    /// The text.
-    pub text: String,
-    /// Whether it differs from what it was.
-    pub changed: bool,
-    /// The text as it was.
-    pub sources: Sources,
-    /// Its mistakes of grammar; what has one stays as it was written.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-/// Formats the text of a file.
-pub fn format_file(path: &Path) -> Result<Formatted, Failure> {
-    let text = read_text(path).map_err(Failure::of)?;
-    Ok(format_text(&path.display().to_string(), text))
-}
-
-/// Formats bytes that should be a text.
-pub fn format_bytes(name: &str, bytes: Vec<u8>) -> Result<Formatted, Failure> {
-    Ok(format_text(name, as_text(name, bytes).map_err(Failure::of)?))
-}
-
-fn format_text(name: &str, text: String) -> Formatted {
-    let mut sources = Sources::new();
-    let mut diagnostics = Diagnostics::new();
-    let file = sources.add(name, text.as_str());
-    let ast: Ast = syntax::parse(file, &text, &mut diagnostics);
-    let formatted = syntax::format(&ast, sources.get(file));
-    Formatted { changed: formatted != text, text: formatted, sources, diagnostics: diagnostics.into_sorted() }
-}
-
-/// Writes a file whole or not at all: a temporary file beside it takes its place.
+/// Writes a file whole or not at all: a temporary file beside it takes its place. Links stay links, permissions what they are.
 pub fn replace_file(path: &Path, text: &str) -> Result<(), Failure> {
     let write = || -> io::Result<()> {
         let path = path.canonicalize()?;
+        let permissions = fs::metadata(&path)?.permissions();
+        if permissions.readonly() {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
         let folder = path.parent().unwrap_or(Path::new("/"));
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         io::Write::write_all(&mut file, text.as_bytes())?;
-        file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+        file.as_file().set_permissions(permissions)?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
+        #[cfg(unix)]
+        fs::File::open(folder)?.sync_all()?;
         Ok(())
     };
     write().map_err(|error| Failure::of(problems::file_unwritable(path.display(), &error)))
-}
-
-/// The text that explains the diagnostics, a section each.
-const ERRORS: &str = include_str!("../docs/errors.md");
-
-/// The explained codes with the first sentence of each.
-pub fn codes() -> impl Iterator<Item = (&'static str, String)> {
-    sections().map(|(code, section)| {
-        let paragraph = section.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-        let end = paragraph.find(". ").map_or(paragraph.len(), |at| at + 1);
-        (code, paragraph[..end].to_owned())
-    })
-}
-
-/// The long form of a diagnostic, or the code that the unknown one resembles.
-pub fn explain(code: &str) -> Result<String, Option<&'static str>> {
-    match sections().find(|(known, _)| *known == code) {
-        Some((code, section)) => Ok(format!("{code}\n\n{section}")),
-        None => Err(nearest(code, sections().map(|(known, _)| known))),
-    }
-}
-
-fn sections() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ERRORS
-        .split("\n## ")
-        .skip(1)
-        .filter_map(|section| section.split_once('\n'))
-        .map(|(code, text)| (code.trim(), text.trim()))
 }

@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+/// How the names of the files begin that are shipped in the binary.
+pub const SHIPPED: &str = "std:";
+
 /// A file among the [`Sources`] of one invocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct FileId(pub u32);

@@ -11,7 +11,7 @@ use crate::source::{Source, Span};
 const CONTEXT: usize = 1;
 
 /// A longer line is cut.
-const LONGEST_LINE: usize = 400;
+pub(super) const LONGEST_LINE: usize = 400;
 
 /// What stays of a cut line on both sides of what is pointed at.
 const AROUND: usize = 60;
@@ -51,8 +51,8 @@ struct Line {
     skipped: usize,
 }
 
-/// The lines of `source` around the spans.
-pub(super) fn excerpt(source: &Source, spans: &[Span]) -> Excerpt {
+/// The lines of `source` around the spans; lines of more than `longest` bytes are cut, as far as what is pointed at allows.
+pub(super) fn excerpt(source: &Source, spans: &[Span], longest: usize) -> Excerpt {
     let spans: Vec<Range<usize>> = spans.iter().map(|span| shown(source, *span)).collect();
     let line_of = |offset: usize| source.position(offset as u32).line;
     let last = line_of(source.text.trim_end().len());
@@ -63,7 +63,7 @@ pub(super) fn excerpt(source: &Source, spans: &[Span]) -> Excerpt {
     let mut start = source.text.split_inclusive('\n').take(first_shown).map(str::len).sum();
     for number in first_shown..=last_shown.max(first_shown) {
         let whole = source.line(number);
-        let kept = kept(whole, start, &spans);
+        let kept = kept(whole, start, &spans, longest);
         text.push_str(if kept.start > 0 { "…" } else { "" });
         let skipped = whole[..kept.start].chars().count();
         lines.push(Line { start, kept: kept.clone(), at: text.len(), skipped });
@@ -105,13 +105,21 @@ fn shown(source: &Source, span: Span) -> Range<usize> {
 }
 
 /// What is kept of a line that begins at an offset of the source.
-fn kept(line: &str, start: usize, spans: &[Range<usize>]) -> Range<usize> {
-    if line.len() <= LONGEST_LINE {
+fn kept(line: &str, start: usize, spans: &[Range<usize>], longest: usize) -> Range<usize> {
+    if line.len() <= longest {
         return 0..line.len();
     }
     let within = |offset: usize| (start..=start + line.len()).contains(&offset).then(|| offset - start);
     let places = || spans.iter().flat_map(|span| [within(span.start), within(span.end)]).flatten();
-    let first = places().min().unwrap_or(0).saturating_sub(AROUND);
-    let last = places().max().unwrap_or(0).saturating_add(AROUND).min(first + LONGEST_LINE);
-    line.floor_char_boundary(first)..line.ceil_char_boundary(last.min(line.len()))
+    let (first, last) = (places().min().unwrap_or(0), places().max().unwrap_or(0));
+    let limit = (last - first).clamp(longest, LONGEST_LINE.max(longest));
+    let around = AROUND.min(limit.saturating_sub(last - first) / 2);
+    let (start, end) = match longest < LONGEST_LINE {
+        true => {
+            let start = first.saturating_sub(around).min(line.len().saturating_sub(limit));
+            (start, start + limit)
+        }
+        false => (first.saturating_sub(around), last + around),
+    };
+    line.floor_char_boundary(start)..line.ceil_char_boundary(end.min(start + limit).min(line.len()))
 }

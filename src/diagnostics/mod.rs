@@ -1,7 +1,7 @@
 //! What the user is told when something is wrong.
 //!
 //! In: spans and things that print, from every stage. Out: [`Diagnostic`]s in a [`Diagnostics`] sink,
-//! which `render` writes to the terminal or as JSON. One constructor per problem, grouped by stage in the
+//! which `render` writes to the terminal or as JSON, `sarif` as a log. One constructor per problem, grouped by stage in the
 //! files beside this one; code, message, labels, help and fix of a problem stand together there.
 
 pub mod data;
@@ -11,6 +11,7 @@ pub mod files;
 pub mod names;
 mod nearest;
 pub mod render;
+pub mod sarif;
 pub mod shapes;
 pub mod syntax;
 pub mod training;

@@ -1,7 +1,8 @@
 //! Diagnostics as text for the terminal and as JSON; the only file that knows miette.
 //!
-//! In: a [`Diagnostic`] and the [`Sources`] its spans point into. Out: text. Three forms: [`human`] shows the source,
-//! [`short`] is a line, [`json`] is an object on a line with positions as the Language Server Protocol counts them.
+//! In: a [`Diagnostic`] and the [`Sources`] its spans point into. Out: text. Four forms: [`human`] draws the source,
+//! [`plain`] says the same in sentences, [`short`] is a line, [`json`] is an object on a line with positions as the Language
+//! Server Protocol counts them. The form of `super::sarif` holds many diagnostics.
 //!
 //! ```text
 //! layers.nn:3:7: error[unclosed-bracket]: this `(` is never closed
@@ -15,12 +16,18 @@ use miette::{
 };
 use serde_json::{Value, json as object};
 
-use super::excerpt::{Excerpt, excerpt};
+use super::excerpt::{Excerpt, LONGEST_LINE, excerpt};
 use super::{Diagnostic, Edit, Fix, Label, Severity};
 use crate::source::{FileId, Sources, Span};
 
 /// Labels with at most this many lines between what is shown of them are shown in one piece.
 const JOINED_GAP: usize = 3;
+
+/// In sentences, what is pointed at is repeated where it has at most so many bytes.
+const LONGEST_MARK: usize = 60;
+
+/// The columns that line numbers and the signs of a cut take.
+const MARGIN: usize = 10;
 
 /// How [`human`] draws.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,12 +38,14 @@ pub struct Style {
     pub unicode: bool,
     /// The columns to fill.
     pub width: usize,
+    /// Whether lines of the source are cut to the columns too, so that what is drawn below them stays in place.
+    pub fit: bool,
 }
 
 impl Style {
     /// No colours, 100 columns: for files, tests and pipes.
     pub fn plain() -> Style {
-        Style { color: false, unicode: true, width: 100 }
+        Style { color: false, unicode: true, width: 100, fit: false }
     }
 }
 
@@ -52,9 +61,13 @@ pub fn human(diagnostic: &Diagnostic, sources: &Sources, style: &Style) -> Strin
         .with_context_lines(1)
         .tab_width(4)
         .without_syntax_highlighting();
+    let longest = match style.fit {
+        true => style.width.clamp(40, LONGEST_LINE) - MARGIN,
+        false => LONGEST_LINE,
+    };
     let mut text = String::new();
     // Writing to a `String` does not fail, and what miette cannot show it says in the text.
-    let _ = handler.render_report(&mut text, &Shown::new(diagnostic, sources));
+    let _ = handler.render_report(&mut text, &Shown::new(diagnostic, sources, longest));
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     lines.join("\n").trim_start_matches('\n').trim_end().to_string() + "\n"
 }
@@ -62,14 +75,65 @@ pub fn human(diagnostic: &Diagnostic, sources: &Sources, style: &Style) -> Strin
 /// `file:line:column: error[code]: message`, lines and columns from 1, columns in characters.
 pub fn short(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let severity = severity(diagnostic.severity);
-    let place = diagnostic.span().map_or(String::new(), |span| {
-        let source = sources.get(span.file);
-        let position = source.position(span.start);
-        let column =
-            source.line(position.line).get(..position.column).map_or(position.column, |head| head.chars().count());
-        format!("{}:{}:{}: ", source.name, position.line + source.first_line, column + 1)
+    let at = diagnostic.span().map_or(String::new(), |span| {
+        let (line, column) = place(span, sources);
+        format!("{}:{line}:{column}: ", sources.get(span.file).name)
     });
-    format!("{place}{severity}[{}]: {}", diagnostic.code, diagnostic.message)
+    format!("{at}{severity}[{}]: {}", diagnostic.code, diagnostic.message)
+}
+
+/// Sentences, one a line, without drawings or columns to follow by eye: for screen readers and Braille displays.
+///
+/// ```text
+/// Error, unclosed-bracket: this `(` is never closed
+/// layers.nn, line 3, column 7, at (: it opens here
+///   x |> dense(3
+/// Help: close it
+/// ```
+pub fn plain(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let severity = match diagnostic.severity {
+        Severity::Error => "Error",
+        Severity::Warning => "Warning",
+        Severity::Advice => "Advice",
+    };
+    let mut text = format!("{severity}, {}: {}\n", diagnostic.code, diagnostic.message);
+    // A line with several labels is read once.
+    let mut read = None;
+    for label in &diagnostic.labels {
+        let source = sources.get(label.span.file);
+        let (line, column) = place(label.span, sources);
+        let message = if label.message.is_empty() { "here" } else { &label.message };
+        let marked = source.text.get(label.span.start as usize..label.span.end as usize).unwrap_or_default();
+        let marked = match !marked.trim().is_empty() && marked.len() <= LONGEST_MARK && !marked.contains('\n') {
+            true => format!(", at {}", marked.trim()),
+            false => String::new(),
+        };
+        text.push_str(&format!("{}, line {line}, column {column}{marked}: {message}\n", source.name));
+        if read != Some((label.span.file, line)) {
+            let shown = excerpt(source, &[label.span], LONGEST_LINE);
+            let at = shown.spans.first().map_or(0, |span| span.start);
+            let start = shown.text[..at].rfind('\n').map_or(0, |end| end + 1);
+            let line = shown.text[start..].lines().next().unwrap_or_default().trim();
+            text.push_str(&if line.is_empty() { String::new() } else { format!("  {line}\n") });
+            read = Some((label.span.file, place(label.span, sources).0));
+        }
+    }
+    for line in help(diagnostic).iter().flat_map(|help| help.lines()) {
+        match line.split_once(": ") {
+            Some(("fix", title)) => text.push_str(&format!("Fix: {title}\n")),
+            Some(("try", title)) => text.push_str(&format!("Try: {title}\n")),
+            _ => text.push_str(&format!("Help: {line}\n")),
+        }
+    }
+    text
+}
+
+/// The line and the column that a span begins at, from 1, the column in characters.
+fn place(span: Span, sources: &Sources) -> (usize, usize) {
+    let source = sources.get(span.file);
+    let position = source.position(span.start);
+    let before = source.line(position.line).get(..position.column);
+    (position.line + source.first_line, 1 + before.map_or(position.column, |head| head.chars().count()))
 }
 
 /// One object on one line, without a line end.
@@ -145,13 +209,14 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(diagnostic: &Diagnostic, sources: &Sources) -> Shown {
+    fn new(diagnostic: &Diagnostic, sources: &Sources, longest: usize) -> Shown {
         let main = diagnostic.span().map(|span| span.file);
         let (here, elsewhere): (Vec<&Label>, Vec<&Label>) =
             diagnostic.labels.iter().partition(|label| Some(label.span.file) == main);
-        let (source, labels) = labeled(&here, sources);
+        let (source, labels) = labeled(&here, sources, longest);
         let related = |label: &&Label| {
-            let (source, labels) = labeled(&[&Label { message: "here".to_string(), ..(*label).clone() }], sources);
+            let here = Label { message: "here".to_string(), ..(*label).clone() };
+            let (source, labels) = labeled(&[&here], sources, longest);
             let (message, severity) = (label.message.clone(), miette::Severity::Advice);
             Shown { code: None, severity, message, help: None, source, labels, related: Vec::new() }
         };
@@ -181,10 +246,10 @@ fn help(diagnostic: &Diagnostic) -> Option<String> {
 }
 
 /// The lines that labels of one file are about, and the labels within them; the first is the primary one.
-fn labeled(labels: &[&Label], sources: &Sources) -> (Option<Excerpt>, Vec<LabeledSpan>) {
+fn labeled(labels: &[&Label], sources: &Sources, longest: usize) -> (Option<Excerpt>, Vec<LabeledSpan>) {
     let Some(first) = labels.first() else { return (None, Vec::new()) };
     let spans: Vec<Span> = labels.iter().map(|label| label.span).collect();
-    let excerpt = excerpt(sources.get(first.span.file), &spans);
+    let excerpt = excerpt(sources.get(first.span.file), &spans, longest);
     let mut shown = Vec::with_capacity(labels.len());
     for (label, span) in labels.iter().zip(&excerpt.spans) {
         let message = (!label.message.is_empty()).then(|| label.message.clone());

@@ -71,6 +71,16 @@ fn number(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
     let dot = tokens.get(index + 1).filter(|dot| dot.is(".") && dot.start == tokens[index].end);
     let behind_dot = dot.is_some()
         && !tokens.get(index + 2).is_some_and(|next| next.is_word() && next.start == tokens[index + 1].end);
+    if behind_dot && text.contains('.') {
+        // `1.2.03` may be a version, a date, a number: nobody's guess.
+        let digits = |next: &Token| next.kind == TokenKind::Number && next.start == tokens[index + 1].end;
+        let end = index + 1 + usize::from(tokens.get(index + 2).is_some_and(digits));
+        let span = repairs.span(&tokens[index]).to(repairs.span(&tokens[end]));
+        let found: String = tokens[index..=end].iter().map(|token| &*token.text).collect();
+        repairs.diagnostics.push(problems::malformed_number(span, &found, None));
+        tokens[index + 1..=end].iter_mut().for_each(|token| remove(token, repairs));
+        return;
+    }
     if behind_dot {
         let span = repairs.span(&tokens[index]).to(repairs.span(&tokens[index + 1]));
         repairs.diagnostics.push(problems::malformed_number(span, &format!("{text}."), Some(&format!("{text}.0"))));

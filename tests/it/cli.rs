@@ -269,3 +269,105 @@ fn codes_are_explained() {
     assert_eq!(near.status, 2);
     assert!(near.err.contains("shape-mismatch"), "{}", near.err);
 }
+
+#[test]
+fn check_writes_one_log_for_several_files() {
+    let bad = TINY.replace("dense(1)", "dens(1)");
+    let dir = folder(&[("bad.nn", bad.as_bytes()), ("good.nn", TINY.as_bytes()), ("cut.nn", b"const a = (1")]);
+    let ran = nnc(dir.path(), &["check", "--format", "sarif", "bad.nn", "good.nn", "cut.nn"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let log: Value = serde_json::from_str(&ran.out).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let found: Vec<(&str, &str, u64)> = results
+        .iter()
+        .map(|result| {
+            let place = &result["locations"][0]["physicalLocation"];
+            let line = place["region"]["startLine"].as_u64().unwrap();
+            (result["ruleId"].as_str().unwrap(), place["artifactLocation"]["uri"].as_str().unwrap(), line)
+        })
+        .collect();
+    assert_eq!(found, [("unknown-name", "bad.nn", 9), ("unclosed-bracket", "cut.nn", 1)]);
+    let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(rules.iter().all(|rule| rule["help"]["markdown"].as_str().unwrap().contains("```nn")), "{rules:#?}");
+}
+
+#[test]
+fn a_reader_that_does_not_see_gets_sentences() {
+    let dir = folder(&[("bad.nn", TINY.replace("dense(1)", "dens(1)").as_bytes())]);
+    let by_term: Ran = command(dir.path(), &["check", "bad.nn"]).env("TERM", "dumb").output().unwrap().into();
+    let by_flag = nnc(dir.path(), &["check", "--format", "plain", "bad.nn"]);
+    for ran in [by_term, by_flag] {
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.starts_with("Error, unknown-name: "), "{}", ran.err);
+        assert!(ran.err.contains("bad.nn, line 9, column "), "{}", ran.err);
+        assert!(ran.err.is_ascii(), "{}", ran.err);
+    }
+}
+
+#[test]
+fn safe_fixes_are_applied_and_told() {
+    let bad = TINY.replace("dense(1)", "dens(1)").replace("tanh", "tahn").replace("epochs    =", "epoch     =");
+    let dir = folder(&[("bad.nn", bad.as_bytes())]);
+    let ran = nnc(dir.path(), &["check", "--fix", "bad.nn"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert_eq!(fs::read_to_string(dir.path().join("bad.nn")).unwrap(), TINY.replace("epochs    =", "epochs     ="));
+    assert_eq!(ran.err.matches("fixed bad.nn:").count(), 3, "{}", ran.err);
+    assert!(ran.err.ends_with("bad.nn: nothing to complain about\n"), "{}", ran.err);
+    let before = fs::metadata(dir.path().join("bad.nn")).unwrap().modified().unwrap();
+    assert_eq!(nnc(dir.path(), &["check", "--fix", "bad.nn"]).status, 0);
+    let after = fs::metadata(dir.path().join("bad.nn")).unwrap().modified().unwrap();
+    assert_eq!(before, after, "what needs no fix is not written");
+}
+
+#[test]
+fn what_cannot_be_fixed_is_left_and_told() {
+    let bad = TINY.replace("|> tanh", "|> tahn").replace("z: [1] ", "z: [2] ");
+    let dir = folder(&[("bad.nn", bad.as_bytes())]);
+    let ran = nnc(dir.path(), &["check", "--fix", "--format", "json", "bad.nn"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(!events(&ran.out).is_empty());
+    assert_eq!(fs::read_to_string(dir.path().join("bad.nn")).unwrap(), bad.replace("tahn", "tanh"));
+}
+
+#[test]
+#[cfg(unix)]
+fn fixes_reach_used_files_and_keep_links_and_permissions() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let blocks = "layer wide(x: [n]) -> [8] { x |> dens(8) |> relu }\n";
+    let main = format!("use \"./blocks.nn\"\n\n{}", TINY.replace("dense(4)", "wide").replace("tanh", "tahn"));
+    let dir = folder(&[("real.nn", main.as_bytes()), ("blocks.nn", blocks.as_bytes())]);
+    symlink("real.nn", dir.path().join("link.nn")).unwrap();
+    fs::set_permissions(dir.path().join("real.nn"), fs::Permissions::from_mode(0o640)).unwrap();
+    let ran = nnc(dir.path(), &["check", "--fix", "link.nn"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    assert_eq!(fs::read_to_string(dir.path().join("blocks.nn")).unwrap(), blocks.replace("dens(", "dense("));
+    assert_eq!(fs::read_to_string(dir.path().join("real.nn")).unwrap(), main.replace("tahn", "tanh"));
+    assert!(fs::symlink_metadata(dir.path().join("link.nn")).unwrap().is_symlink());
+    assert_eq!(fs::metadata(dir.path().join("real.nn")).unwrap().permissions().mode() & 0o777, 0o640);
+    fs::write(dir.path().join("blocks.nn"), blocks).unwrap();
+    fs::set_permissions(dir.path().join("blocks.nn"), fs::Permissions::from_mode(0o444)).unwrap();
+    let refused = nnc(dir.path(), &["check", "--fix", "link.nn"]);
+    assert_eq!(refused.status, 1);
+    assert!(refused.err.contains("file-unwritable"), "{}", refused.err);
+    assert_eq!(fs::read_to_string(dir.path().join("blocks.nn")).unwrap(), blocks);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_pipe_ends_quietly_and_keeps_what_was_learned() {
+    let program = TINY.replace("epochs    = 3", "epochs    = 100000000");
+    let dir = folder(&[("tiny.nn", program.as_bytes())]);
+    let mut child = command(dir.path(), &["run", "tiny.nn", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!((ran.status, ran.err.as_str()), (141, ""));
+    assert!(dir.path().join("runs/Line-1/weights.safetensors").is_file());
+    let mut child = command(dir.path(), &["explain"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!((ran.status, ran.err.as_str()), (141, ""));
+}

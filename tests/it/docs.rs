@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-fn read(path: &str) -> String {
+/// A text of the repository.
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 /// The `nn` blocks of a text with the last line of prose before each.
-fn blocks(text: &str) -> Vec<(String, String)> {
+pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
     let (mut found, mut inside, mut block, mut before) = (Vec::new(), false, String::new(), String::new());
     for line in text.lines() {
         match (inside, line) {

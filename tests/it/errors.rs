@@ -3,8 +3,10 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use nnc::diagnostics::Diagnostic;
+use crate::docs::{blocks, read};
+use crate::edits::texts;
 use nnc::diagnostics::render::{self, Style};
+use nnc::diagnostics::{Diagnostic, Fix};
 use nnc::source::Sources;
 
 fn fixtures() -> PathBuf {
@@ -88,9 +90,9 @@ fn every_snapshot_has_its_fixture() {
 }
 
 /// `text` after the edits of a fix.
-fn apply(text: &str, diagnostic: &Diagnostic) -> String {
-    let mut edits: Vec<_> = diagnostic.fixes[0].edits.iter().collect();
-    edits.sort_by_key(|edit| edit.span.start);
+fn apply(text: &str, fix: &Fix) -> String {
+    let mut edits: Vec<_> = fix.edits.iter().collect();
+    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     let mut fixed = text.to_string();
     for edit in edits.into_iter().rev() {
         fixed.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
@@ -98,30 +100,43 @@ fn apply(text: &str, diagnostic: &Diagnostic) -> String {
     fixed
 }
 
+/// The code and the message of each, sorted.
+fn told(diagnostics: &[Diagnostic]) -> Vec<(&'static str, String)> {
+    let mut told: Vec<_> = diagnostics.iter().map(|problem| (problem.code, problem.message.clone())).collect();
+    told.sort();
+    told
+}
+
+/// What speaks against a fix of a problem in `text`: that the problem stays, or that another comes.
+fn fault(file: &str, text: &str, before: &[Diagnostic], problem: &Diagnostic, fix: &Fix) -> Option<String> {
+    let fixed = apply(text, fix);
+    let (sources, after) = nnc::driver::check_text(file, &fixed);
+    let (mut known, left) = (told(before), told(&after));
+    known.remove(known.iter().position(|one| *one == (problem.code, problem.message.clone()))?);
+    let mut new = left.clone();
+    for one in &known {
+        if let Some(at) = new.iter().position(|other| other == one) {
+            new.remove(at);
+        }
+    }
+    let stays = new.iter().any(|one| *one == (problem.code, problem.message.clone()));
+    let shown: Vec<String> = after.iter().map(|problem| render::short(problem, &sources)).collect();
+    (stays || !new.is_empty()).then(|| format!("{}\n{fixed}\nleaves {shown:#?}", fix.title))
+}
+
 #[test]
 fn every_fix_removes_its_mistake() {
     let mut failures = String::new();
-    for name in names("nn") {
-        let text = std::fs::read_to_string(fixtures().join(&name).with_extension("nn")).unwrap();
-        let file = format!("{name}.nn");
-        let (sources, diagnostics) = nnc::driver::check_text(&file, &text);
-        let main = sources.iter().find(|source| source.name == file).map(|source| source.id);
-        for problem in diagnostics.iter().filter(|problem| !problem.fixes.is_empty()) {
-            if problem.fixes[0].edits.iter().any(|edit| Some(edit.span.file) != main) {
-                continue;
-            }
-            let fixed = apply(&text, problem);
-            let (after_sources, after) = nnc::driver::check_text(&file, &fixed);
-            let before_count = diagnostics.len();
-            if after.len() >= before_count {
-                let left: Vec<String> = after.iter().map(|problem| render::short(problem, &after_sources)).collect();
-                writeln!(
-                    failures,
-                    "{}\n  {}\n{fixed}\nleaves {left:#?}",
-                    render::short(problem, &sources),
-                    problem.fixes[0].title
-                )
-                .unwrap();
+    let pages = blocks(&read("docs/errors.md")).into_iter().map(|(_, block)| ("errors.md".to_owned(), block));
+    for (name, text) in texts("tests/fixtures").into_iter().chain(pages) {
+        let (sources, diagnostics) = nnc::driver::check_text(&name, &text);
+        let main = sources.iter().find(|source| source.name == name).map(|source| source.id);
+        for problem in &diagnostics {
+            let own = |fix: &&Fix| fix.edits.iter().all(|edit| Some(edit.span.file) == main);
+            for fix in problem.fixes.iter().filter(own) {
+                if let Some(fault) = fault(&name, &text, &diagnostics, problem, fix) {
+                    writeln!(failures, "{}\n  {fault}", render::short(problem, &sources)).unwrap();
+                }
             }
         }
     }

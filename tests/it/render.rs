@@ -1,8 +1,9 @@
 //! Diagnostics as text.
 
 use nnc::diagnostics::render::{self, Style};
-use nnc::diagnostics::{Diagnostic, Edit};
+use nnc::diagnostics::{Diagnostic, Edit, sarif};
 use nnc::source::{FileId, Sources, Span};
+use serde_json::{Value, json};
 
 fn span(sources: &Sources, file: FileId, part: &str) -> Span {
     let start = sources.get(file).text.find(part).unwrap();
@@ -48,7 +49,7 @@ fn labels_in_two_files_are_shown_with_their_files() {
        ·          ╰── here
        ╰────
     "#);
-    let ascii = Style { color: false, unicode: false, width: 60 };
+    let ascii = Style { color: false, unicode: false, width: 60, fit: false };
     insta::assert_snapshot!(render::human(&problem, &sources, &ascii), @r#"
     shape-mismatch
 
@@ -81,7 +82,7 @@ fn colors_are_used_where_wanted() {
     let mut sources = Sources::new();
     let file = sources.add("a.nn", "const A = b\n");
     let problem = Diagnostic::warning("unknown-name", "what").at(span(&sources, file, "b"), "this");
-    let color = Style { color: true, unicode: true, width: 80 };
+    let color = Style { color: true, unicode: true, width: 80, fit: false };
     assert!(render::human(&problem, &sources, &color).contains('\u{1b}'));
     assert!(!render::human(&problem, &sources, &Style::plain()).contains('\u{1b}'));
 }
@@ -205,4 +206,131 @@ fn spans_that_miss_the_characters_do_no_harm() {
             render::human(&problem, &sources, &Style::plain());
         }
     }
+}
+
+/// A problem with reasons in two files, help and two fixes.
+fn rich(sources: &mut Sources) -> Diagnostic {
+    let main = sources.add("my models/main.nn", "// 😀 model\nmodel M(x: [4]) -> y: [1] { x |> twice(3) }\n");
+    let other = sources.add("std:prelude/layers.nn", "/// Doubles.\nlayer twice(x: [n]) -> [n] = x + x\n");
+    Diagnostic::error("shape-mismatch", "`twice` takes no configuration")
+        .at(span(sources, main, "twice(3)"), "this is given one value")
+        .and(span(sources, main, "[4]"), "the input")
+        .and(span(sources, other, "layer twice(x: [n])"), "declared without")
+        .help("leave it out")
+        .fix("leave the list out", Edit::replace(span(sources, main, "(3)"), ""))
+        .suggest("negate it", Edit::wrap(span(sources, main, "x |>"), "-(", ")"))
+}
+
+#[test]
+fn plain_text_says_it_in_sentences() {
+    let mut sources = Sources::new();
+    let problem = rich(&mut sources);
+    insta::assert_snapshot!(render::plain(&problem, &sources), @r#"
+    Error, shape-mismatch: `twice` takes no configuration
+    my models/main.nn, line 2, column 34, at twice(3): this is given one value
+      model M(x: [4]) -> y: [1] { x |> twice(3) }
+    my models/main.nn, line 2, column 12, at [4]: the input
+    std:prelude/layers.nn, line 2, column 1, at layer twice(x: [n]): declared without
+      layer twice(x: [n]) -> [n] = x + x
+    Help: leave it out
+    Fix: leave the list out
+    Try: negate it
+    "#);
+    let nowhere = Diagnostic::warning("no-file", "there is no file");
+    assert_eq!(render::plain(&nowhere, &sources), "Warning, no-file: there is no file\n");
+}
+
+#[test]
+fn sarif_has_rules_places_reasons_and_fixes() {
+    let mut sources = Sources::new();
+    let problem = rich(&mut sources);
+    let advice = Diagnostic::warning("absolute", "no place");
+    let explain = |code: &str| (code == "shape-mismatch").then_some("Shapes\ndiffer.\n\nWrong: this.");
+    let log = sarif::log(&[(&sources, &[problem, advice]), (&Sources::new(), &[])], &explain);
+    let log: Value = serde_json::from_str(&log).unwrap();
+    let region = |line: usize, start: usize, end: usize| json!({"startLine": line, "startColumn": start, "endLine": line, "endColumn": end});
+    let main = json!({"uri": "my%20models/main.nn"});
+    let expected = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {"name": "nnc", "version": env!("CARGO_PKG_VERSION"), "rules": [
+                {"id": "absolute"},
+                {
+                    "id": "shape-mismatch",
+                    "shortDescription": {"text": "Shapes differ."},
+                    "help": {"text": "Shapes\ndiffer.\n\nWrong: this.", "markdown": "Shapes\ndiffer.\n\nWrong: this."},
+                },
+            ]}},
+            "columnKind": "utf16CodeUnits",
+            "results": [
+                {
+                    "ruleId": "shape-mismatch",
+                    "ruleIndex": 1,
+                    "level": "error",
+                    "message": {"text": "`twice` takes no configuration\nleave it out"},
+                    "locations": [{
+                        "physicalLocation": {"artifactLocation": main, "region": region(2, 34, 42)},
+                        "message": {"text": "this is given one value"},
+                    }],
+                    "relatedLocations": [
+                        {
+                            "physicalLocation": {"artifactLocation": main, "region": region(2, 12, 15)},
+                            "message": {"text": "the input"},
+                        },
+                        {
+                            "physicalLocation": {
+                                "artifactLocation": {"uri": "std:prelude/layers.nn"},
+                                "region": region(2, 1, 20),
+                            },
+                            "message": {"text": "declared without"},
+                        },
+                    ],
+                    "fixes": [
+                        {
+                            "description": {"text": "leave the list out"},
+                            "artifactChanges": [{
+                                "artifactLocation": main,
+                                "replacements": [{"deletedRegion": region(2, 39, 42)}],
+                            }],
+                            "properties": {"safe": true},
+                        },
+                        {
+                            "description": {"text": "negate it"},
+                            "artifactChanges": [{
+                                "artifactLocation": main,
+                                "replacements": [
+                                    {"deletedRegion": region(2, 29, 29), "insertedContent": {"text": "-("}},
+                                    {"deletedRegion": region(2, 33, 33), "insertedContent": {"text": ")"}},
+                                ],
+                            }],
+                            "properties": {"safe": false},
+                        },
+                    ],
+                },
+                {"ruleId": "absolute", "ruleIndex": 0, "level": "warning", "message": {"text": "no place"}},
+            ],
+        }],
+    });
+    assert_eq!(log, expected, "{log:#}");
+}
+
+#[test]
+fn a_narrow_terminal_cuts_lines_around_what_matters() {
+    let mut sources = Sources::new();
+    let file = sources.add("a.nn", "model Long(p: [4]) -> q: [1] { p |> dense(10) |> relu |> dense(20) |> wrong |> dense(30) |> relu |> dense(1) }\n");
+    let problem = Diagnostic::error("unknown-name", "there is no `wrong`").at(span(&sources, file, "wrong"), "here");
+    let narrow = Style { width: 60, fit: true, ..Style::plain() };
+    let shown = render::human(&problem, &sources, &narrow);
+    assert!(shown.lines().all(|line| line.chars().count() <= 60), "{shown}");
+    insta::assert_snapshot!(shown, @r#"
+    unknown-name
+
+      × there is no `wrong`
+       ╭─[a.nn:1:71]
+     1 │ … relu |> dense(20) |> wrong |> dense(30) |> relu |…
+       ·                        ──┬──
+       ·                          ╰── here
+       ╰────
+    "#);
 }
