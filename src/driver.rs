@@ -8,12 +8,14 @@ mod fix;
 mod format;
 mod forms;
 mod run;
+mod summary;
 
 pub use explain::{codes, explain, explanation};
 pub use fix::{Fixed, fix_file};
 pub use format::{Formatted, format_bytes, format_file};
 pub use forms::{Stage, ir};
 pub use run::{Backend, Isa, Outcome, RunOptions, run};
+pub use summary::{ModelSummary, ProgramSummary, summary};
 
 use crate::check::{self, CheckOptions, Program, Unit, UseRequest, Used, hir::Hir};
 use crate::data::{self, Paths};

@@ -4,10 +4,11 @@
 //! values from it as captures; the body of an initialisation stands alone. While shapes are symbolic nothing is kept but the
 //! shapes of parameters, so that sharing is checked there too.
 
+use super::calls::first_tensor;
 use super::infer::Walker;
 use super::types::{Shape, Tensor, Type, Value, Written, compare_shapes, count, known_shape};
 use crate::check::dim::{Dim, Verdict};
-use crate::check::hir::{self, Binding, Body, BodyInput, Elementwise, HirOp, Param, State, ValueId};
+use crate::check::hir::{self, Binding, Body, BodyInput, Elementwise, HirOp, LayerUse, Param, State, ValueId};
 use crate::diagnostics::{names as name_problems, shapes as problems};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -142,6 +143,28 @@ impl<'a> Walker<'a> {
         let builder = self.bodies.last_mut()?;
         builder.body.values.push(hir::Value { op, operands, ty: known, span, site });
         Some(ValueId(builder.body.values.len() as u32 - 1))
+    }
+
+    /// Writes down that a layer begins in the innermost body; gives its place there.
+    pub(super) fn begin_layer(&mut self, path: &str, layer: &str, span: Span) -> Option<usize> {
+        let depth = self.paths.len();
+        let body = self.recording.then(|| self.bodies.last_mut()).flatten().map(|builder| &mut builder.body)?;
+        let output = hir::ValueType { element: hir::Element::Number, shape: Vec::new() };
+        let values = body.values.len()..body.values.len();
+        let (path, layer) = (path.to_owned(), layer.to_owned());
+        body.layers.push(LayerUse { path, layer, output, depth, values, span });
+        Some(body.layers.len() - 1)
+    }
+
+    /// Writes down that the layer at that place ends with a value.
+    pub(super) fn end_layer(&mut self, place: Option<usize>, value: &Value) {
+        let Some(body) = self.bodies.last_mut().map(|builder| &mut builder.body) else { return };
+        let end = body.values.len();
+        let Some(layer) = place.and_then(|place| body.layers.get_mut(place)) else { return };
+        layer.values.end = end.max(layer.values.start);
+        if let Some(output) = first_tensor(value).and_then(|first| first.ty.known()) {
+            layer.output = output;
+        }
     }
 
     /// The number of a value in the innermost body, captured where it belongs to a body around it.

@@ -1,7 +1,7 @@
 //! Applying callables: configuration, arguments, and the declared types on both sides.
 
 use super::configure::signature_names;
-use super::hir::{self, HirOp, LayerUse};
+use super::hir::HirOp;
 use super::infer::{Frame, HookedCall, Local, Status, Walker, Want};
 use super::names::DeclId;
 use super::types::{Argument, Callable, Config, Tensor, Value};
@@ -283,26 +283,18 @@ impl<'a> Walker<'a> {
         let is_layer = matches!(declared.kind, CallableKind::Layer | CallableKind::Model);
         let own_path =
             if is_layer { Some(path.unwrap_or_else(|| self.fresh_path(&declared.name.value))) } else { None };
-        let layer = self.layers.len();
+        let mut layer = None;
         if let Some(path) = &own_path {
             self.enter_path(path);
             self.share_configured_layers(declared);
-            if self.recording && !self.in_region() {
-                let output = hir::ValueType { element: hir::Element::Number, shape: Vec::new() };
-                self.layers.push(LayerUse { path: path.to_string(), layer: declared.name.value.clone(), output, span });
-            }
+            layer = self.begin_layer(path, &declared.name.value, span);
         }
         let value = self.eval(declared.body, &Want::Any);
         let value = self.check_result(declared, value, &given);
         if own_path.is_some() {
             self.leave_path();
         }
-        if let (Some(shown), Some(first)) = (self.layers.get_mut(layer), first_tensor(&value))
-            && Some(&*shown.path) == own_path.as_deref()
-            && let Some(ty) = first.ty.known()
-        {
-            shown.output = ty;
-        }
+        self.end_layer(layer, &value);
         with_origin(value, span)
     }
 

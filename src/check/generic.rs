@@ -53,7 +53,6 @@ impl<'a> Walker<'a> {
         self.bodies.clear();
         self.paths.clear();
         self.paths.push(Default::default());
-        self.layers.clear();
         self.init_shapes.clear();
         self.hooks = None;
         self.use_site = None;

@@ -80,6 +80,8 @@ pub struct Body {
     pub values: Vec<Value>,
     /// The results with their names; an unnamed one is called `value`.
     pub outputs: Vec<(String, ValueId)>,
+    /// The layers applied, in the order they begin: for `nnc summary`.
+    pub layers: Vec<LayerUse>,
 }
 
 impl std::ops::Index<ValueId> for Body {
@@ -87,6 +89,23 @@ impl std::ops::Index<ValueId> for Body {
     fn index(&self, id: ValueId) -> &Value {
         &self.values[id.0 as usize]
     }
+}
+
+/// A layer applied in a [`Body`]. Those within it follow it; those of a region are the region's.
+#[derive(Clone, Debug)]
+pub struct LayerUse {
+    /// Its path: `tower.dense_1`. Applied again, a shared layer has the same.
+    pub path: String,
+    /// The declaration's name.
+    pub layer: String,
+    /// The type of its (first) result.
+    pub output: ValueType,
+    /// How deep it stands: those that follow and are deeper are within it.
+    pub depth: usize,
+    /// The values it computes.
+    pub values: std::ops::Range<usize>,
+    /// Where it is applied.
+    pub span: Span,
 }
 
 /// An input of a [`Body`].
@@ -366,24 +385,9 @@ pub struct Model {
     pub name: String,
     /// Its configuration as written at the use, `(width = 64)`, or empty.
     pub configuration: String,
-    /// Its layers as a tree, for `nnc summary`.
-    pub layers: Vec<LayerUse>,
     /// What it does. Inputs are bound to fields by name, outputs have the names of the signature.
     pub body: Body,
     /// The declaration.
-    pub span: Span,
-}
-
-/// A layer in a model.
-#[derive(Clone, Debug)]
-pub struct LayerUse {
-    /// Its path: `tower.dense_1`.
-    pub path: String,
-    /// The declaration's name.
-    pub layer: String,
-    /// The type of its (first) result.
-    pub output: ValueType,
-    /// Where it is applied.
     pub span: Span,
 }
 

@@ -140,8 +140,6 @@ pub(super) struct Walker<'a> {
     pub(super) bodies: Vec<Builder>,
     /// The paths of the layers being walked.
     pub(super) paths: Vec<PathScope>,
-    /// The layers applied so far.
-    pub(super) layers: Vec<super::hir::LayerUse>,
     /// What the present place adds to the language.
     pub(super) hooks: Option<Rc<dyn Hooks<'a> + 'a>>,
     /// The results of the checks where declarations stand.
@@ -191,7 +189,6 @@ impl<'a> Walker<'a> {
             frames: Vec::new(),
             bodies: Vec::new(),
             paths: vec![PathScope::default()],
-            layers: Vec::new(),
             hooks: None,
             status: vec![Status::Open; globals.declarations.len()],
             constants: HashMap::new(),

@@ -110,11 +110,10 @@ impl<'a> Walker<'a> {
             self.force_report(shape_problems::undetermined(asked.span, &declaration.name.value));
         }
         let body = self.close_body();
-        let layers = std::mem::take(&mut self.layers);
         let index = complete.then(|| {
             let name = declaration.name.value.clone();
             let span = declaration.item.span;
-            hir.models.push(hir::Model { name, configuration: asked.written.clone(), layers, body, span });
+            hir.models.push(hir::Model { name, configuration: asked.written.clone(), body, span });
             hir.models.len() - 1
         });
         let instance = Instance { index, inputs, outputs, key };

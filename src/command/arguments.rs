@@ -32,6 +32,8 @@ pub(crate) enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Show models as tables: layers, shapes, parameters, multiply-adds, memory
+    Summary(SummaryArguments),
     /// Print an intermediate form of the compiler
     Ir {
         /// The program
@@ -39,11 +41,11 @@ pub(crate) enum Command {
         /// Which form
         #[arg(long, value_enum)]
         stage: Stage,
-        /// The run, by its name or its model's; the first without it
+        /// The run, by its name or its model's, or a model that no run names; the first without it
         #[arg(long)]
         model: Option<String>,
         /// The batch size; that of the `train` declaration without it
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=LARGEST_BATCH))]
         batch: Option<u32>,
         /// Give a `const` another value
         #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -114,6 +116,30 @@ pub(crate) struct CheckArguments {
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(super) set: Vec<String>,
 }
+
+#[derive(clap::Args)]
+pub(crate) struct SummaryArguments {
+    /// The program
+    pub(super) file: PathBuf,
+    /// One run, by its name or its model's, or one model; all without it
+    #[arg(long, value_name = "NAME")]
+    pub(super) model: Option<String>,
+    /// The batch size; that of the `train` declaration without it
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=LARGEST_BATCH))]
+    pub(super) batch: Option<u32>,
+    /// One JSON object a model
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where data files are looked for, besides the folder of the program
+    #[arg(long)]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Give a `const` another value
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(super) set: Vec<String>,
+}
+
+/// The largest batch that can be asked for.
+const LARGEST_BATCH: i64 = 1 << 24;
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,6 +8,7 @@ mod format;
 mod inspect;
 mod run;
 mod show;
+mod summary;
 
 use arguments::Command;
 use nnc::driver::Failure;
@@ -33,6 +34,7 @@ pub(crate) fn execute(command: Command) -> u8 {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain { code } => inspect::explain(code.as_deref()),
         Command::Fmt { files, check } => format::fmt(&files, check),
+        Command::Summary(arguments) => summary::summary(&arguments),
         Command::Ir { file, stage, model, batch, set } => inspect::ir(&file, stage, model, batch, &set),
     };
     match result {

@@ -41,19 +41,43 @@ pub fn unknown_module(target: Span, name: &str, shipped: &[&str]) -> Diagnostic 
         .help(format!("{known}; a file of your own is named by its path: `use \"./blocks.nn\"`"))
 }
 
-/// `unknown-run`: `--only` or `--model` names a run that the program does not have.
-pub fn unknown_run(name: &str, runs: &[&str]) -> Diagnostic {
-    let help = match runs {
-        [] => "the program has no `train` declaration".to_owned(),
-        _ => format!("the program has {}", runs.join(", ")),
+/// `unknown-run`: `--only` or `--model` names a run or a model that the program does not have.
+pub fn unknown_run(name: &str, near: Option<&str>, known: &[&str]) -> Diagnostic {
+    let help = match (near, known) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => "the program has no `train` declaration".to_owned(),
+        (None, _) => format!("the program has {}", known.join(", ")),
     };
-    Diagnostic::error("unknown-run", format!("the program has no run `{name}`")).help(help)
+    Diagnostic::error("unknown-run", format!("the program has no run or model `{name}`")).help(help)
+}
+
+/// `no-model`: what a command shows of models, the program does not have.
+pub fn no_model(path: impl Display) -> Diagnostic {
+    Diagnostic::error("no-model", format!("{path} has no model that could be shown"))
+        .help("declare one, such as `model Line(x: [1]) -> y: [1] { x |> dense(1) }`")
+}
+
+/// `open-extents`: the extents or the configuration of a model are given by its use alone, and nothing uses it.
+pub fn open_extents(model: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("open-extents", format!("the extents of `{model}` are not known before it is used"))
+        .at(span, "has extents or configuration without numbers")
+        .help(format!("give them numbers or defaults here, or let a `train {model}(…) on …` name the model"))
 }
 
 /// `nothing-to-run`: a program without a `train` declaration is run.
 pub fn nothing_to_run(path: impl Display) -> Diagnostic {
     Diagnostic::error("nothing-to-run", format!("{path} has no `train` declaration, so there is nothing to run"))
         .help("add one, such as `train Model on Data { loss = …  optimizer = … }`")
+}
+
+/// `nothing-to-run`: the gradient of a model without a loss.
+pub fn no_gradient(model: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "nothing-to-run",
+        format!("no `train` declaration names `{model}`, so it has no loss and no gradient"),
+    )
+    .at(span, "not trained")
+    .help("the stages `graph`, `plan`, `kernel`, `clif` and `asm` show how it predicts")
 }
 
 fn reason(error: &Error) -> String {

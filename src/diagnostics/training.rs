@@ -43,7 +43,8 @@ pub fn other_run(directory: impl Display, run: &str) -> Diagnostic {
     )
 }
 
-fn memory(bytes: u128) -> String {
+/// So many bytes in the unit that suits.
+pub fn memory(bytes: u128) -> String {
     const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = bytes as f64;
     let mut unit = 0;

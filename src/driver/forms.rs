@@ -1,9 +1,10 @@
 //! `nnc ir`: the intermediate forms of a program as text.
 
-use super::{Failure, Settings, check_file, problems};
-use crate::check::{self, Program, hir::BalanceKind};
-use crate::diagnostics::training;
-use crate::graph::{self, Graph};
+use super::{Checked, Failure, Settings, check_file, problems};
+use crate::check::hir::{BalanceKind, Hir, Model, Run};
+use crate::check::{self, Program};
+use crate::diagnostics::{nearest, training};
+use crate::graph::{self, Graph, elaborate::Unsupported};
 use crate::jit;
 use crate::kernel;
 use crate::plan::{self, PlanOptions};
@@ -11,7 +12,7 @@ use crate::source::Sources;
 use crate::syntax;
 use crate::syntax::ast::{ItemKind, UseTarget};
 use crate::train::execute;
-use crate::train::program::Programs;
+use crate::train::program::{self, Programs};
 use std::path::Path;
 
 /// An intermediate form.
@@ -35,7 +36,8 @@ pub enum Stage {
     Asm,
 }
 
-/// The form of a file at a stage; from `graph` on that of one run, the first unless `model` names another.
+/// The form of a file at a stage; from `graph` on that of one run, the first unless `model` names another. Of a model that no
+/// run names it is the program that predicts.
 pub fn ir(
     path: &Path,
     stage: Stage,
@@ -47,33 +49,87 @@ pub fn ir(
     if checked.has_errors() && stage != Stage::Ast {
         return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics });
     }
-    match stage {
-        Stage::Ast => match checked.program.units.last() {
-            Some(unit) => return Ok(syntax::print::print(&unit.ast, checked.sources.get(unit.ast.file))),
-            None => return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics }),
-        },
-        Stage::Hir => return Ok(check::print::print(&checked.hir)),
-        Stage::Graph | Stage::Grad | Stage::Plan | Stage::Kernel | Stage::Clif | Stage::Asm => {}
-    }
     let hir = &checked.hir;
-    let runs: Vec<&str> = hir.runs.iter().map(|run| run.name.as_str()).collect();
-    let named = |name: &str| hir.runs.iter().find(|run| run.name == name || hir.models[run.model].name == name);
-    let run = match model {
-        Some(name) => named(name).ok_or_else(|| Failure::of(problems::unknown_run(name, &runs)))?,
-        None => hir.runs.first().ok_or_else(|| Failure::of(problems::nothing_to_run(path.display())))?,
-    };
-    let balance = hir.data[run.data].balance.as_ref();
-    let weighted = balance.is_some_and(|balance| balance.value.kind == BalanceKind::Weights);
-    let programs = Programs { run, model: &hir.models[run.model], weighted };
-    let unsupported = |found: crate::graph::elaborate::Unsupported| Failure {
+    if stage == Stage::Ast {
+        return match checked.program.units.last() {
+            Some(unit) => Ok(syntax::print::print(&unit.ast, checked.sources.get(unit.ast.file))),
+            None => Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics }),
+        };
+    }
+    if stage == Stage::Hir && model.is_none() {
+        return Ok(check::print::print(hir));
+    }
+    let chosen = choose(&checked, model, path)?;
+    if stage == Stage::Hir {
+        return Ok(check::print::model(chosen.model(hir)));
+    }
+    let unsupported = |found: Unsupported| Failure {
         sources: checked.sources.clone(),
         diagnostics: vec![training::not_supported(found.what, found.span)],
     };
-    if stage == Stage::Graph {
-        return Ok(graph::print::print(&programs.sample().map_err(unsupported)?, Some(&checked.sources)));
+    let graph = match (chosen, stage) {
+        (Chosen::Run(run), Stage::Graph) => programs(hir, run).sample(),
+        (Chosen::Run(run), _) => programs(hir, run).training(batch.unwrap_or(run.batch)),
+        (Chosen::Model(model), Stage::Graph) => program::forward(model),
+        (Chosen::Model(model), Stage::Grad) => {
+            let diagnostics = vec![problems::no_gradient(&model.name, model.span)];
+            return Err(Failure { sources: checked.sources, diagnostics });
+        }
+        (Chosen::Model(model), _) => program::prediction(model, batch.unwrap_or(DEFAULT_BATCH)),
+    };
+    Ok(later_form(&graph.map_err(unsupported)?, stage, &checked.sources))
+}
+
+/// The batch of a model that no run names, as that of a run that does not say.
+pub(super) const DEFAULT_BATCH: usize = 32;
+
+/// What a command shows the programs of.
+#[derive(Clone, Copy)]
+pub(super) enum Chosen<'h> {
+    /// A run.
+    Run(&'h Run),
+    /// A model that no run names.
+    Model(&'h Model),
+}
+
+impl<'h> Chosen<'h> {
+    pub(super) fn model(self, hir: &'h Hir) -> &'h Model {
+        match self {
+            Chosen::Run(run) => &hir.models[run.model],
+            Chosen::Model(model) => model,
+        }
     }
-    let graph = programs.training(batch.unwrap_or(run.batch)).map_err(unsupported)?;
-    Ok(later_form(&graph, stage, &checked.sources))
+}
+
+/// The run or the model of a name: of a run, of the model of a run, of a model. The first there is without one.
+pub(super) fn choose<'c>(checked: &'c Checked, name: Option<&str>, path: &Path) -> Result<Chosen<'c>, Failure> {
+    let hir = &checked.hir;
+    let failed = |diagnostic| Failure { sources: checked.sources.clone(), diagnostics: vec![diagnostic] };
+    let Some(name) = name else {
+        let first = hir.runs.first().map(Chosen::Run).or(hir.models.first().map(Chosen::Model));
+        return first.ok_or_else(|| failed(problems::no_model(path.display())));
+    };
+    let by_model = |run: &&Run| hir.models[run.model].name == name;
+    let run = hir.runs.iter().find(|run| run.name == name).or_else(|| hir.runs.iter().find(by_model));
+    let model = || hir.models.iter().find(|model| model.name == name).map(Chosen::Model);
+    run.map(Chosen::Run).or_else(model).ok_or_else(|| {
+        let declared = || hir.declarations.iter().filter(|declaration| declaration.keyword == "model");
+        if let Some(open) = declared().find(|declaration| declaration.name.value == name) {
+            return failed(problems::open_extents(name, open.name.span));
+        }
+        let mut known: Vec<&str> = hir.runs.iter().map(|run| run.name.as_str()).collect();
+        known.extend(declared().map(|declaration| declaration.name.value.as_str()));
+        known.dedup();
+        let near = nearest(name, known.iter().copied());
+        failed(problems::unknown_run(name, near, &known))
+    })
+}
+
+/// The programs of a run.
+pub(super) fn programs<'h>(hir: &'h Hir, run: &'h Run) -> Programs<'h> {
+    let balance = hir.data[run.data].balance.as_ref();
+    let weighted = balance.is_some_and(|balance| balance.value.kind == BalanceKind::Weights);
+    Programs { run, model: &hir.models[run.model], weighted }
 }
 
 fn later_form(graph: &Graph, stage: Stage, sources: &Sources) -> String {

@@ -77,7 +77,7 @@ pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) 
     let (mut sources, hir) = (checked.sources, checked.hir);
     if hir.runs.is_empty() {
         return Err(Failure::of(match &options.settings.only {
-            Some(name) => problems::unknown_run(name, &[]),
+            Some(name) => problems::unknown_run(name, None, &[]),
             None => problems::nothing_to_run(path.display()),
         }));
     }

@@ -14,6 +14,7 @@ pub mod program;
 pub mod report;
 pub mod schedule;
 pub mod step;
+pub mod summary;
 pub mod weights;
 
 mod decision;

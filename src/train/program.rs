@@ -304,8 +304,8 @@ impl Programs<'_> {
     }
 }
 
-/// The outputs of a model for `n` samples, without training.
-pub fn prediction(model: &Model, n: usize) -> Result<Graph, Unsupported> {
+/// The outputs of a model for one sample, without training.
+pub fn forward(model: &Model) -> Result<Graph, Unsupported> {
     let mut b = Builder::new(format!("{}.predict", model.name));
     let body = &model.body;
     let fields: Vec<NodeId> =
@@ -318,11 +318,17 @@ pub fn prediction(model: &Model, n: usize) -> Result<Graph, Unsupported> {
     for ((name, _), &node) in body.outputs.iter().zip(&value.outputs) {
         b.output(name, node);
     }
-    let varying = varies(&b.graph);
-    let mut batched = Builder::on(batch::batch(&stabilize::stabilize(&b.graph), n));
-    for (number, (&node, (_, id))) in value.outputs.iter().zip(&body.outputs).enumerate() {
-        if !varying[node.0 as usize] {
-            let shape: Vec<usize> = std::iter::once(n).chain(body[*id].ty.shape.iter().copied()).collect();
+    Ok(stabilize::stabilize(&b.graph))
+}
+
+/// The outputs of a model for `n` samples, without training.
+pub fn prediction(model: &Model, n: usize) -> Result<Graph, Unsupported> {
+    let sample = forward(model)?;
+    let varying = varies(&sample);
+    let mut batched = Builder::on(batch::batch(&sample, n));
+    for (number, (output, (_, id))) in sample.outputs.iter().zip(&model.body.outputs).enumerate() {
+        if !varying[output.node.0 as usize] {
+            let shape: Vec<usize> = std::iter::once(n).chain(model.body[*id].ty.shape.iter().copied()).collect();
             let output = batched.graph.outputs[number].node;
             batched.graph.outputs[number].node = batched.broadcast_suffix(output, &shape);
         }

@@ -27,10 +27,10 @@ train Line on Points {
 }
 ";
 
-struct Ran {
-    status: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Ran {
@@ -46,12 +46,12 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn nnc(dir: &Path, arguments: &[&str]) -> Ran {
+pub(crate) fn nnc(dir: &Path, arguments: &[&str]) -> Ran {
     command(dir, arguments).output().expect("the command starts").into()
 }
 
 /// A folder with these files.
-fn folder(files: &[(&str, &[u8])]) -> TempDir {
+pub(crate) fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(dir.path().join(name), text).unwrap();

@@ -17,6 +17,7 @@ mod numerics;
 mod plan;
 mod random_graphs;
 mod render;
+mod summary;
 mod syntax;
 mod tidy;
 mod training;

@@ -241,7 +241,7 @@ pub(super) fn adam(lr: f64) -> Optimizer {
 
 /// A model of that body.
 pub(super) fn model(name: &str, body: Body) -> Model {
-    Model { name: name.to_owned(), configuration: String::new(), layers: Vec::new(), body, span: Span::default() }
+    Model { name: name.to_owned(), configuration: String::new(), body, span: Span::default() }
 }
 
 /// A run of the first model on the first data.
