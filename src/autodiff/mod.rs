@@ -13,6 +13,7 @@
 //! where it leaves the branch.
 
 mod rules;
+mod windows;
 
 use crate::graph::{Binary, Builder, DType, NodeId, Op, Scalar, TensorType, Unary, verify};
 
@@ -30,10 +31,7 @@ pub fn gradients(builder: &mut Builder, loss: NodeId, wrt: &[NodeId]) -> Vec<Nod
         }
         let Some(cotangent) = cotangents[id.0 as usize].clone() else { continue };
         builder.origin = builder.graph[id].origin;
-        let operands = builder.graph[id].operands.clone();
-        let contributions = contributions(builder, id, cotangent);
-        for (operand, contribution) in operands.into_iter().zip(contributions) {
-            let Some(contribution) = contribution else { continue };
+        for (operand, contribution) in contributions(builder, id, cotangent) {
             if !active[operand.0 as usize] {
                 continue;
             }
@@ -123,9 +121,12 @@ impl Cotangent {
     }
 }
 
-/// What the node hands on to each of its operands.
-fn contributions(b: &mut Builder, id: NodeId, cotangent: Cotangent) -> Vec<Option<Cotangent>> {
-    let plain = |value: Option<NodeId>| value.map(Cotangent::plain);
+/// What the node hands on to each of its operands (of a product with windows: to what they are windows of).
+fn contributions(b: &mut Builder, id: NodeId, cotangent: Cotangent) -> Vec<(NodeId, Cotangent)> {
+    let operands = b.graph[id].operands.clone();
+    let to_operands = |values: Vec<Option<Cotangent>>| -> Vec<(NodeId, Cotangent)> {
+        operands.into_iter().zip(values).filter_map(|(operand, value)| Some((operand, value?))).collect()
+    };
     match b.graph[id].op {
         Op::Select => {
             let condition = b.graph[id].operands[0];
@@ -136,16 +137,20 @@ fn contributions(b: &mut Builder, id: NodeId, cotangent: Cotangent) -> Vec<Optio
                 let outermost = guard.len().saturating_sub(DEEPEST_GUARD);
                 Some(Cotangent { value: value?, guard: guard.split_off(outermost), tainted: false })
             };
-            rules::apply(b, id, masked).into_iter().enumerate().map(guarded).collect()
+            to_operands(rules::apply(b, id, masked).into_iter().enumerate().map(guarded).collect())
         }
         Op::Unary(_) | Op::Binary(_) => {
             let tainted = cotangent.tainted || (!cotangent.guard.is_empty() && !keeps_zero(b, id));
             let guarded = |value: NodeId| Cotangent { value, guard: cotangent.guard.clone(), tainted };
-            rules::apply(b, id, cotangent.value).into_iter().map(|value| value.map(guarded)).collect()
+            to_operands(rules::apply(b, id, cotangent.value).into_iter().map(|value| value.map(guarded)).collect())
+        }
+        Op::Contract { .. } => {
+            let masked = cotangent.masked(b);
+            rules::product(b, id, masked).into_iter().map(|(node, value)| (node, Cotangent::plain(value))).collect()
         }
         _ => {
             let masked = cotangent.masked(b);
-            rules::apply(b, id, masked).into_iter().map(plain).collect()
+            to_operands(rules::apply(b, id, masked).into_iter().map(|value| value.map(Cotangent::plain)).collect())
         }
     }
 }

@@ -7,6 +7,7 @@
 //! first element that is; steps (`floor`, `sign`, comparisons …) have derivative 0. At the edge of a domain the derivative is the limit:
 //! `sqrt'(0) = ∞`, `log'(0) = ∞`. `a ^ b` has derivative 0 with respect to `b` at `a = 0`, and with respect to `a` at `b = 0`.
 
+use super::windows;
 use crate::graph::{Binary, Builder, DType, NodeId, Op, Reduction, Scalar, Unary};
 
 /// The cotangents of the operands of `out`; of a stretched operand with the shape of the stretch.
@@ -60,20 +61,21 @@ pub(super) fn apply(b: &mut Builder, out: NodeId, ct: NodeId) -> Vec<Option<Node
             parts.collect()
         }
         Op::Reverse { axis } => vec![Some(b.reverse(ct, *axis))],
+        Op::Windows { axis, along } => {
+            let extent = b.shape(operand(0))[*axis];
+            vec![Some(b.overlap(ct, *axis, *along, extent))]
+        }
         Op::Reduce { kind, axis, count } => {
             let x = operand(0);
             vec![Some(match kind {
                 Reduction::Sum => spread(b, ct, x, *axis, *count), // d Σx = Σ dx
-                Reduction::Prod => product(b, ct, x, *axis, *count),
+                Reduction::Prod => of_product(b, ct, x, *axis, *count),
                 Reduction::Max => extremum(b, ct, x, *axis, *count, Builder::arg_max),
                 Reduction::Min => extremum(b, ct, x, *axis, *count, Builder::arg_min),
             })]
         }
         Op::ArgMax { .. } | Op::ArgMin { .. } => vec![None],
-        Op::Contract { batch, contract } => {
-            let (x, y) = contraction(b, operand(0), operand(1), batch, contract, ct);
-            vec![Some(x), Some(y)]
-        }
+        Op::Contract { .. } => product(b, out, ct).into_iter().map(|(_, value)| Some(value)).collect(),
         Op::Uniform { .. } => vec![None, None],
         Op::StopGradient => vec![None],
         Op::SumBatch => panic!("differentiated before the batch axis is there"),
@@ -200,7 +202,7 @@ fn spread(b: &mut Builder, value: NodeId, x: NodeId, axis: usize, count: usize) 
 
 /// d Πx = Σ (product of the others) dx. Where no factor is zero the product of the others is Πx / x; where one is, all but its
 /// own vanish; where several are, all do.
-fn product(b: &mut Builder, ct: NodeId, x: NodeId, axis: usize, count: usize) -> NodeId {
+fn of_product(b: &mut Builder, ct: NodeId, x: NodeId, axis: usize, count: usize) -> NodeId {
     let (zero, one) = (b.f32(0.0), b.f32(1.0));
     let is_zero = b.binary(Binary::Eq, x, zero);
     let factors = b.select(is_zero, one, x);
@@ -243,20 +245,20 @@ fn extremum(
     b.reshape(share, &shape)
 }
 
-/// Of a product the cotangent of each side is the product of `ct` with the other, over the axes that side does not have.
-fn contraction(
-    b: &mut Builder,
-    x: NodeId,
-    y: NodeId,
-    batch: &[(usize, usize)],
-    contract: &[(usize, usize)],
-    ct: NodeId,
-) -> (NodeId, NodeId) {
+/// Of a product the cotangent of each side is the product of `ct` with the other, over the axes that side does not have. A side
+/// that is windows of another tensor hands it on to that.
+pub(super) fn product(b: &mut Builder, out: NodeId, ct: NodeId) -> [(NodeId, NodeId); 2] {
+    let node = b.graph[out].clone();
+    let Op::Contract { batch, contract } = &node.op else { unreachable!("{out} is no product") };
+    let [x, y] = node.operands[..] else { unreachable!("a product of two operands") };
     let ranks = [x, y].map(|side| b.shape(side).len());
-    let right_in_ct = ranks[0] - contract.len();
-    let slope_x = one_side(b, ct, y, ranks[0], batch, contract, right_in_ct);
-    let slope_y = one_side(b, ct, x, ranks[1], &swap(batch), &swap(contract), batch.len());
-    (slope_x, slope_y)
+    let places = [batch.len(), ranks[0] - contract.len()];
+    let (batch_back, contract_back) = (swap(batch), swap(contract));
+    let slope_x = windows::cotangent(b, ct, [x, y], batch, contract, places)
+        .unwrap_or_else(|| (x, one_side(b, ct, y, ranks[0], batch, contract, places[1])));
+    let slope_y = windows::cotangent(b, ct, [y, x], &batch_back, &contract_back, [places[1], places[0]])
+        .unwrap_or_else(|| (y, one_side(b, ct, x, ranks[1], &batch_back, &contract_back, places[0])));
+    [slope_x, slope_y]
 }
 
 fn swap(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {

@@ -74,10 +74,6 @@ fn not_yet(walker: &mut Walker<'_>, hir: &Hir) {
         for value in &body.values {
             let what = match &value.op {
                 HirOp::Scan { .. } => "`scan`",
-                HirOp::Conv(_) => "`conv`",
-                HirOp::ConvTranspose(_) => "`conv_transpose`",
-                HirOp::MaxPool(_) => "`max_pool`",
-                HirOp::AvgPool(_) => "`avg_pool`",
                 HirOp::Each { region, .. } => {
                     look(region, found);
                     continue;

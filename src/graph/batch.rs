@@ -173,6 +173,7 @@ impl Mapper<'_> {
                 self.builder.concat(&parts, axis + 1)
             }
             Op::Reverse { axis } => self.builder.reverse(x, axis + 1),
+            Op::Windows { axis, along } => self.builder.windows(x, axis + 1, *along),
             Op::Reduce { kind, axis, count } => {
                 let axes: Vec<usize> = (axis + 1..axis + 1 + count).collect();
                 self.builder.reduce(*kind, x, &axes)

@@ -11,6 +11,8 @@
 //!
 //! Draws are told apart by purposes: numbers counted up from [`Random::purpose`] in the order of the program.
 
+mod windows;
+
 use super::{Binary, Builder, DType, Graph, NodeId, Op, Reduction, Role, Scalar, TensorType, Unary, batch};
 use crate::check::hir::{Body, Element, Elementwise, HirOp, Reduce, Value, ValueType};
 use crate::source::Span;
@@ -239,10 +241,10 @@ impl Elaboration<'_, '_> {
             HirOp::Column(_) => return unsupported("a column of the data"),
             HirOp::Fitted(_) => return unsupported("a fitted transform"),
             HirOp::Scan { .. } => return unsupported("`scan`"),
-            HirOp::Conv(_) => return unsupported("`conv`"),
-            HirOp::ConvTranspose(_) => return unsupported("`conv_transpose`"),
-            HirOp::MaxPool(_) => return unsupported("`max_pool`"),
-            HirOp::AvgPool(_) => return unsupported("`avg_pool`"),
+            HirOp::Conv(window) => self.conv(x[0], x[1], window),
+            HirOp::ConvTranspose(window) => self.conv_transpose(x[0], x[1], window, &shape[..shape.len() - 1]),
+            HirOp::MaxPool(window) => self.max_pool(x[0], window),
+            HirOp::AvgPool(window) => self.avg_pool(x[0], window),
         };
         Ok(vec![node])
     }

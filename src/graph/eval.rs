@@ -194,6 +194,13 @@ fn node<T: Real>(graph: &Graph, id: NodeId, values: &[Option<Cow<'_, Array<T>>>]
             strides[*axis] = -strides[*axis];
             read(operand(0), offset, shape, &strides)
         }
+        Op::Windows { axis, along } => {
+            let mut strides = row_major(operand(0).shape());
+            let apart = strides[*axis];
+            strides[*axis] = apart * along.stride as isize;
+            strides.insert(axis + 1, apart * along.dilation as isize);
+            read(operand(0), 0, shape, &strides)
+        }
         Op::Pad { low, .. } => {
             let mut result = zeros(&node.ty);
             write(&mut result, operand(0), low);

@@ -16,6 +16,7 @@ pub mod print;
 pub mod simplify;
 pub mod stabilize;
 pub mod verify;
+pub mod windows;
 
 pub use build::Builder;
 
@@ -284,6 +285,14 @@ pub enum Op {
     Reverse {
         /// The axis.
         axis: usize,
+    },
+    /// Axis `axis` of the operand as windows: two axes, of which the first counts the windows that lie within the operand and the second the
+    /// elements of each. Element k of window o is element `o · stride + k · dilation`.
+    Windows {
+        /// The axis of the operand.
+        axis: usize,
+        /// How they lie.
+        along: windows::Along,
     },
     /// Combines the contiguous run of axes `axis..axis + count` (at least one), which disappear; f32 or i32.
     ///

@@ -142,6 +142,10 @@ impl Text<'_> {
             }
             Op::Concat { axis } => format!("concat {operands}, axis {axis}"),
             Op::Reverse { axis } => format!("reverse {operands}, axis {axis}"),
+            Op::Windows { axis, along } => {
+                let super::windows::Along { size, stride, dilation } = along;
+                format!("windows {operands}, axis {axis}, size {size}, stride {stride}, dilation {dilation}")
+            }
             Op::Reduce { kind, axis, count } => {
                 let axes: Vec<usize> = (*axis..axis.saturating_add(*count)).collect();
                 format!("{} {operands}, axes {axes:?}", reduction_name(*kind))

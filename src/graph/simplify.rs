@@ -86,6 +86,7 @@ impl Simplifier {
             Op::Pad { low, high } => self.pad(operands[0], low, high, &ty),
             Op::Concat { axis } => self.concat(&operands, *axis, &ty),
             Op::Reverse { axis } => self.reverse(operands[0], *axis, &ty),
+            Op::Windows { .. } => self.repeated_scalar(operands[0], &ty),
             Op::Reduce { kind, axis, count } => self.reduce(*kind, operands[0], *axis..axis + count, &ty),
             Op::ArgMax { .. } | Op::ArgMin { .. } => None,
             Op::Contract { batch, contract } => self.contract(&operands, batch, contract, &ty),

@@ -359,6 +359,7 @@ impl Stabilizer {
             | Op::Binary(_)
             | Op::Convert
             | Op::Pad { .. }
+            | Op::Windows { .. }
             | Op::ArgMax { .. }
             | Op::ArgMin { .. }
             | Op::Uniform { .. }

@@ -3,6 +3,7 @@
 //! Definitions come before uses, every node has the type its operation gives, inputs and outputs refer to what is there.
 //! The rules are worked out here independently of the builder.
 
+use super::windows::windows_type;
 use super::{Binary, DType, Graph, NodeId, Op, Reduction, Role, TensorType, Unary, print};
 
 /// What is wrong with a graph.
@@ -185,6 +186,10 @@ fn result_type(op: &Op, operands: &[&TensorType], ty: &TensorType) -> Result<Ten
             let [x] = take(operands)?;
             require(*axis < x.rank(), "no such axis")?;
             x.clone()
+        }
+        Op::Windows { axis, along } => {
+            let [x] = take(operands)?;
+            windows_type(x, *axis, *along).ok_or("no such windows")?
         }
         Op::Reduce { kind: Reduction::Sum | Reduction::Prod | Reduction::Max | Reduction::Min, axis, count } => {
             let [x] = take(operands)?;

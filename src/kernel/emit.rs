@@ -7,6 +7,7 @@
 use super::{
     Affine, Block, BufferId, Carried, Comparison, Inst, Kernel, Lane, MathOp, OneOp, Place, Reg, Stmt, TwoOp, Var,
 };
+use crate::graph::windows::Along;
 use crate::graph::{Binary, DType, Graph, NodeId, Op, Scalar, Unary};
 use crate::plan::{Index, Plan, Storage, operand_index, row_major, with_unit_axes};
 use std::collections::HashMap;
@@ -62,6 +63,10 @@ impl Index for Affine {
 
     fn mirrored(self, extent: usize) -> Affine {
         Affine::constant(extent as i64 - 1).plus(&self.times(-1))
+    }
+
+    fn in_window(window: &Affine, element: &Affine, along: Along) -> Option<Affine> {
+        Some(window.times(along.stride as i64).plus(&element.times(along.dilation as i64)))
     }
 }
 
@@ -394,6 +399,7 @@ impl<'a> Emitter<'a> {
             | Op::Transpose { .. }
             | Op::Slice { .. }
             | Op::Reverse { .. }
+            | Op::Windows { .. }
             | Op::StopGradient => self.operand(node, 0, index),
             Op::Uniform { purpose } => {
                 let seed =

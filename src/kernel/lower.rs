@@ -284,6 +284,7 @@ fn word(op: &Op) -> String {
         Op::Pad { .. } => "pad".into(),
         Op::Concat { .. } => "concat".into(),
         Op::Reverse { .. } => "reverse".into(),
+        Op::Windows { .. } => "windows".into(),
         Op::Reduce { kind, .. } => format!("{kind:?}").to_lowercase(),
         Op::ArgMax { .. } => "argmax".into(),
         Op::ArgMin { .. } => "argmin".into(),

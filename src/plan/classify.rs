@@ -47,6 +47,7 @@ pub(super) fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
                 inline[at] = shallow;
                 trivial[at] = of_data;
             }
+            Op::Windows { .. } => inline[at] = shallow,
             Op::Reshape => {
                 inline[at] = shallow;
                 if canonical(&node.ty.shape) == canonical(&graph[node.operands[0]].ty.shape) {
@@ -62,7 +63,8 @@ pub(super) fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
                 }
             }
             Op::Reduce { axis, count, .. } => {
-                if canonical(&graph[node.operands[0]].ty.shape[*axis..axis + count]).len() > 1 {
+                let several = canonical(&graph[node.operands[0]].ty.shape[*axis..axis + count]).len() > 1;
+                if several && fold_columns(graph, id).is_some() {
                     store(graph, node.operands[0], &mut inline);
                 }
             }
@@ -119,6 +121,7 @@ pub fn access(op: &Op) -> Access {
         | Op::Transpose { .. }
         | Op::Slice { .. }
         | Op::Reverse { .. }
+        | Op::Windows { .. }
         | Op::StopGradient => Access::View,
         Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } => Access::Reduction,
         Op::Contract { .. } => Access::Product,
@@ -151,6 +154,7 @@ pub fn fold_columns(graph: &Graph, node: NodeId) -> Option<Vec<usize>> {
         | Op::Pad { .. }
         | Op::Concat { .. }
         | Op::Reverse { .. }
+        | Op::Windows { .. }
         | Op::Uniform { .. }
         | Op::StopGradient
         | Op::SumBatch
@@ -204,6 +208,7 @@ pub(super) fn is_cheap(op: &Op) -> bool {
         | Op::Pad { .. }
         | Op::Concat { .. }
         | Op::Reverse { .. }
+        | Op::Windows { .. }
         | Op::Reduce { .. }
         | Op::ArgMax { .. }
         | Op::ArgMin { .. }

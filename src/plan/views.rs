@@ -1,6 +1,7 @@
 //! Index maps: which element of an operand an element of a result needs, where that is affine.
 
 use super::classify::{Access, access};
+use crate::graph::windows::Along;
 use crate::graph::{Graph, NodeId, Op};
 
 /// An index along one axis of a tensor: `scale · (index along an axis of the context) + offset`, or `offset` alone.
@@ -22,6 +23,8 @@ pub trait Index: Clone {
     fn shifted(self, by: i64) -> Self;
     /// Counted from the other end of an axis of that extent.
     fn mirrored(self, extent: usize) -> Self;
+    /// The place of an element of a window along an axis; `None` where that cannot be counted so.
+    fn in_window(window: &Self, element: &Self, along: Along) -> Option<Self>;
 }
 
 impl Index for AxisMap {
@@ -35,6 +38,14 @@ impl Index for AxisMap {
 
     fn mirrored(self, extent: usize) -> AxisMap {
         AxisMap { axis: self.axis, scale: -self.scale, offset: extent as i64 - 1 - self.offset }
+    }
+
+    fn in_window(window: &AxisMap, element: &AxisMap, along: Along) -> Option<AxisMap> {
+        match (window.axis, element.axis) {
+            (_, None) if along.stride == 1 => Some(window.shifted(element.offset * along.dilation as i64)),
+            (None, _) if along.dilation == 1 => Some(element.shifted(window.offset * along.stride as i64)),
+            _ => None,
+        }
     }
 }
 
@@ -57,7 +68,7 @@ pub(super) fn context_index(shape: &[usize]) -> Vec<AxisMap> {
 }
 
 /// The index of operand `number` that an elementwise operation or a view needs for its element at `index`. `None` where that is not
-/// affine in the axes: a [`Op::Reshape`] that does more than add and drop axes of extent 1.
+/// affine in the axes: a [`Op::Reshape`] that does more than add and drop axes of extent 1; nor, for an [`AxisMap`], in one axis: windows.
 pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index: &[I]) -> Option<Vec<I>> {
     let operand = &graph[graph[node].operands[number]].ty.shape;
     let shape = &graph[node].ty.shape;
@@ -85,6 +96,12 @@ pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index
         Op::Reverse { axis } => {
             let mut result = index.to_vec();
             result[*axis] = result[*axis].clone().mirrored(shape[*axis]);
+            result
+        }
+        Op::Windows { axis, along } => {
+            let mut result = index.to_vec();
+            let element = result.remove(axis + 1);
+            result[*axis] = I::in_window(&index[*axis], &element, *along)?;
             result
         }
         Op::Uniform { .. } => vec![I::at(0); operand.len()],
@@ -169,6 +186,11 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
             Op::Reverse { axis } => {
                 view.offset += (shape[*axis] as i64 - 1) * view.strides[*axis];
                 view.strides[*axis] = -view.strides[*axis];
+            }
+            Op::Windows { axis, along } => {
+                let apart = view.strides[*axis];
+                view.strides[*axis] = apart * along.stride as i64;
+                view.strides.insert(axis + 1, apart * along.dilation as i64);
             }
             Op::StopGradient => {}
             op @ (Op::Input(_)

@@ -3,6 +3,7 @@
 #![allow(clippy::cloned_ref_to_slice_refs, clippy::type_complexity, reason = "cases read best as written")]
 
 mod prelude;
+mod windows;
 
 use crate::graph::bits;
 use crate::random_graphs::{Choices, random_graph, smooth_graph};

@@ -10,6 +10,7 @@ mod errors;
 mod format;
 mod grad;
 mod graph;
+mod images;
 mod jit;
 mod lower;
 mod networks;

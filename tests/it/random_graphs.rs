@@ -1,6 +1,7 @@
 //! Random graphs with values for their inputs, the same for the same seed: what two ways of running a graph are compared on.
 
 use nnc::graph::eval::Array;
+use nnc::graph::windows::Along;
 use nnc::graph::{Binary, Builder, DType, Graph, NodeId, Reduction, Role, Scalar, TensorType, Unary};
 use nnc::numerics::philox;
 
@@ -254,7 +255,7 @@ impl Generator {
             if self.smooth { DType::F32 } else { self.choices.of(&[DType::F32, DType::F32, DType::F32, DType::I32]) };
         let any =
             if self.smooth { DType::F32 } else { self.choices.of(&[DType::F32, DType::F32, DType::I32, DType::Bool]) };
-        match self.choices.below(24) {
+        match self.choices.below(27) {
             0..=3 => self.unary(),
             4..=7 => self.binary(numeric),
             8 if !self.smooth => self.comparison(),
@@ -316,6 +317,8 @@ impl Generator {
             }
             21 | 22 => self.contract(),
             23 if !self.smooth => self.source(),
+            24 => self.windows(any),
+            25 | 26 => self.convolution(),
             _ => None,
         }
     }
@@ -499,6 +502,77 @@ impl Generator {
             self.builder.contract(a, b, &pairs[..batch], &pairs[batch..])
         } else {
             self.builder.contract(b, a, &flipped[..batch], &flipped[batch..])
+        })
+    }
+
+    /// Some windows along an axis of that extent.
+    fn along(&mut self, extent: usize) -> Along {
+        let size = 1 + self.choices.below(extent.clamp(1, 5));
+        let size = if self.choices.once_in(8) { extent.max(1) } else { size };
+        Along { size, stride: self.choices.of(&[1, 1, 2, 3, 7]), dilation: self.choices.of(&[1, 1, 1, 2]) }
+    }
+
+    fn windows(&mut self, dtype: DType) -> Option<NodeId> {
+        let x = self.array(dtype)?;
+        let shape = self.builder.shape(x).to_vec();
+        let axis = self.choices.below(shape.len());
+        let along = self.along(shape[axis]);
+        let len = self.builder.ty(x).len() * along.size;
+        (len <= LARGEST && shape.len() < 6).then(|| self.builder.windows(x, axis, along))
+    }
+
+    /// The product of windows over one or two axes of a value with filters, with groups of channels or without, on either side.
+    fn convolution(&mut self) -> Option<NodeId> {
+        let x = self.array(DType::F32)?;
+        let spatial = 1 + self.choices.below(2);
+        let rank = self.builder.shape(x).len();
+        let in_groups = self.choices.once_in(4);
+        if rank < spatial + 1 + usize::from(in_groups) || rank > 4 {
+            return None;
+        }
+        let first = rank - spatial - 1 - usize::from(in_groups);
+        let mut views = x;
+        if self.choices.once_in(2) {
+            for axis in first..first + spatial {
+                let (low, high) = (self.choices.below(3), self.choices.below(3));
+                let extent = self.builder.shape(views)[axis];
+                views = self.builder.fitted(views, axis, low as i64, low + extent + high);
+            }
+        }
+        let mut filter = Vec::new();
+        for axis in 0..spatial {
+            let along = self.along(self.builder.shape(views)[first + 2 * axis]);
+            filter.push(along.size);
+            views = self.builder.windows(views, first + 2 * axis, along);
+        }
+        let shape = self.builder.shape(views).to_vec();
+        let mut pairs: Vec<(usize, usize)> = (0..spatial).map(|axis| (first + 2 * axis + 1, axis)).collect();
+        let mut batch = Vec::new();
+        if in_groups {
+            batch.push((shape.len() - 2, spatial));
+            filter.push(shape[shape.len() - 2]);
+        }
+        if self.choices.once_in(4) {
+            filter.insert(0, self.choices.of(&[1, 2, 5]));
+            pairs.iter_mut().chain(&mut batch).for_each(|pair| pair.1 += 1);
+        }
+        pairs.push((shape.len() - 1, filter.len()));
+        filter.push(shape[shape.len() - 1]);
+        let filters = self.choices.of(&[1, 3, 4, 8, 17]);
+        filter.push(filters);
+        let work = self.builder.ty(views).len() * filters;
+        if work > 20 * LARGEST || filter.iter().product::<usize>() > LARGEST {
+            return None;
+        }
+        let mut w = self.input(DType::F32, &filter);
+        if self.choices.once_in(3) {
+            w = self.builder.reverse(w, 0);
+        }
+        let flip = |pairs: &[(usize, usize)]| -> Vec<(usize, usize)> { pairs.iter().map(|&(i, j)| (j, i)).collect() };
+        Some(if self.choices.once_in(5) {
+            self.builder.contract(w, views, &flip(&batch), &flip(&pairs))
+        } else {
+            self.builder.contract(views, w, &batch, &pairs)
         })
     }
 
