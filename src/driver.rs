@@ -21,7 +21,7 @@ use crate::check::{self, CheckOptions, Program, Unit, UseRequest, Used, hir::Hir
 use crate::data::{self, Paths};
 use crate::diagnostics::{Diagnostic, Diagnostics, Severity, files as problems};
 use crate::prelude;
-use crate::source::{self, FileId, Sources};
+use crate::source::{self, FileId, Sources, Span};
 use crate::syntax::{self, ast::UseTarget};
 use std::collections::BTreeMap;
 use std::fs;
@@ -107,9 +107,16 @@ pub fn check_file(path: &Path, settings: &Settings, read_data: bool) -> Checked 
     let mut checked = check_source(&path.display().to_string(), &text, Some(path), settings);
     if read_data && !checked.has_errors() {
         let mut found = Diagnostics::new();
-        for data in &checked.hir.data {
-            data::load(data, &checked.paths, &mut checked.sources, &mut found);
+        for (number, declared) in checked.hir.data.iter().enumerate() {
+            let within = |span: Span| declared.span.to(span) == declared.span && declared.span.file == span.file;
+            let is_leak = |known: &Diagnostic| known.code == "target-leak" && known.span().is_some_and(within);
+            let leaks = !checked.diagnostics.iter().any(is_leak);
+            if let Some(dataset) = data::load(declared, &checked.paths, &mut checked.sources, &mut found) {
+                data::audit(&checked.hir, number, &dataset, leaks, &mut found);
+            }
         }
+        // That a file is not here is no longer a hint but in the way.
+        checked.diagnostics.retain(|hint| hint.code != "file-absent");
         checked.diagnostics.extend(found.into_sorted());
     }
     checked
@@ -149,6 +156,9 @@ pub fn check_source(name: &str, text: &str, path: Option<&Path>, settings: &Sett
         ..CheckOptions::default()
     };
     let hir = check::check(&program, &sources, &options, &mut diagnostics);
+    if path.is_some() {
+        data::border(&hir, &paths, &mut sources, &mut diagnostics);
+    }
     Checked { sources, program, hir, diagnostics: diagnostics.into_sorted(), paths, files }
 }
 

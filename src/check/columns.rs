@@ -9,7 +9,7 @@ use super::infer::{HookedCall, Hooks, Walker, Want};
 use super::names::closest;
 use super::primitives;
 use super::types::{Element, Type, Value, axis};
-use crate::diagnostics::{data as data_problems, fields as problems};
+use crate::diagnostics::{Diagnostic, Edit, data as data_problems, fields as problems, nearest};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Argument, ExprId, ExprKind};
 use std::cell::RefCell;
@@ -126,6 +126,24 @@ impl<'a> Hooks<'a> for DataPlace {
 struct Given {
     fill: Option<(Fill, Span)>,
     strip: Option<String>,
+    /// Where the texts that name columns stand, in their order.
+    names: Vec<Span>,
+}
+
+/// Where a use of columns stands.
+#[derive(Clone, Copy, Debug)]
+struct At<'s> {
+    /// All of it.
+    span: Span,
+    /// The texts in it that name columns.
+    names: &'s [Span],
+}
+
+impl At<'_> {
+    /// The place of a name, and whether that is a text which can be replaced.
+    fn name(self, number: usize) -> (Span, bool) {
+        self.names.get(number).map_or((self.span, false), |&span| (span, true))
+    }
 }
 
 /// The intervals that `frequency` cuts numbers into.
@@ -202,10 +220,13 @@ impl DataPlace {
             walker.report(problems::missing_argument(call.name_span, call.name, "the number or name of a column"));
             return None;
         };
-        let given = self.given(walker, placed[1], placed[2])?;
+        let mut given = self.given(walker, placed[1], placed[2])?;
         let at = walker.ast()[which].span;
         let selector = match walker.eval(which, &Want::Any) {
-            Value::Text(name) => ColumnSelector::Name(name.to_string()),
+            Value::Text(name) => {
+                given.names.extend(walker.literal(which));
+                ColumnSelector::Name(name.to_string())
+            }
             other => ColumnSelector::Index(self.index(walker, &other, at)?),
         };
         Some(self.take(walker, selector, given, call.span, want))
@@ -224,7 +245,7 @@ impl DataPlace {
             walker.report(problems::unknown_argument(name, call.name, &["fill", "strip"]));
             return None;
         }
-        let given = self.given(walker, named("fill"), named("strip"))?;
+        let mut given = self.given(walker, named("fill"), named("strip"))?;
         let mut indices: Vec<usize> = Vec::new();
         let mut names: Vec<String> = Vec::new();
         let places: Vec<ExprId> = call.arguments.iter().filter(|one| one.name.is_none()).map(|one| one.value).collect();
@@ -234,6 +255,7 @@ impl DataPlace {
             match walker.eval(place, &Want::Any) {
                 Value::Text(name) => {
                     names.push(name.to_string());
+                    given.names.extend(walker.literal(place));
                     in_order.push(ColumnSelector::Pattern(name.to_string()));
                 }
                 Value::Range(start, end) => {
@@ -288,7 +310,7 @@ impl DataPlace {
                     };
                     found.extend((0..schema.columns.len()).filter(fits));
                     if found.len() == before {
-                        walker.report(self.unknown_column(span, pattern, schema));
+                        walker.report(self.unknown_column((span, false), pattern, schema));
                         return None;
                     }
                 }
@@ -343,7 +365,8 @@ impl DataPlace {
 
     /// A use of columns as a value.
     fn take(&self, walker: &mut Walker<'_>, selector: ColumnSelector, given: Given, span: Span, want: &Want) -> Value {
-        let Some(ty) = self.type_of(walker, &selector, span, want) else { return Value::Unknown };
+        let at = At { span, names: &given.names };
+        let Some(ty) = self.type_of(walker, &selector, at, want) else { return Value::Unknown };
         let Some(known) = ty.known() else { return Value::Unknown };
         if let Some((fill, at)) = &given.fill {
             let is_class = matches!(known.element, hir::Element::Class { .. });
@@ -372,7 +395,7 @@ impl DataPlace {
     }
 
     /// The type of one row's value: the column's own, or what the place asks for where a text file leaves that open.
-    fn type_of(&self, walker: &mut Walker<'_>, selector: &ColumnSelector, span: Span, want: &Want) -> Option<Type> {
+    fn type_of(&self, walker: &mut Walker<'_>, selector: &ColumnSelector, at: At<'_>, want: &Want) -> Option<Type> {
         let wanted = match want {
             Want::Type(ty) => Some(ty),
             Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Words(_) => None,
@@ -387,7 +410,7 @@ impl DataPlace {
             Columns::Unknown { scalars: true } => None,
             Columns::Unknown { scalars: false } => return None,
             Columns::None => {
-                walker.report(problems::source_without_columns(span));
+                walker.report(problems::source_without_columns(at.span));
                 return None;
             }
         };
@@ -406,7 +429,7 @@ impl DataPlace {
         };
         let shape = count.map_or_else(Vec::new, |count| vec![axis(count as i64)]);
         let Some(schema) = schema else { return Some(Type { element, shape }) };
-        for index in self.places(walker, selector, schema, span)? {
+        for index in self.places(walker, selector, schema, at)? {
             let Some(own) = schema.columns[index].ty.as_ref().map(Type::of) else { continue };
             if count.is_none() {
                 return Some(adopt(own, wanted));
@@ -431,7 +454,7 @@ impl DataPlace {
         walker: &mut Walker<'_>,
         selector: &ColumnSelector,
         schema: &Schema,
-        span: Span,
+        at: At<'_>,
     ) -> Option<Vec<usize>> {
         let width = schema.columns.len();
         let mut places = Vec::new();
@@ -446,7 +469,7 @@ impl DataPlace {
                 };
                 let found: Vec<usize> = (0..width).filter(fits).collect();
                 if found.is_empty() {
-                    walker.report(self.unknown_column(span, pattern, schema));
+                    walker.report(self.unknown_column(at.name(0), pattern, schema));
                     return None;
                 }
                 return Some(found);
@@ -454,14 +477,14 @@ impl DataPlace {
         };
         for &index in indices {
             if index >= width {
-                walker.report(data_problems::column_out_of_range(span, index, width, &self.source));
+                walker.report(data_problems::column_out_of_range(at.span, index, schema.offer(&self.source, &[])));
                 return None;
             }
             places.push(index);
         }
-        for name in names {
+        for (number, name) in names.iter().enumerate() {
             let Some(place) = schema.columns.iter().position(|column| column.name.as_deref() == Some(name)) else {
-                walker.report(self.unknown_column(span, name, schema));
+                walker.report(self.unknown_column(at.name(number), name, schema));
                 return None;
             };
             places.push(place);
@@ -469,9 +492,13 @@ impl DataPlace {
         Some(places)
     }
 
-    fn unknown_column(&self, span: Span, name: &str, schema: &Schema) -> crate::diagnostics::Diagnostic {
-        let names: Vec<&str> = schema.columns.iter().filter_map(|column| column.name.as_deref()).collect();
-        data_problems::unknown_column(span, name, &names, &self.source)
+    fn unknown_column(&self, (span, literal): (Span, bool), name: &str, schema: &Schema) -> Diagnostic {
+        let names: Vec<&str> = schema.names().collect();
+        let problem = data_problems::unknown_column(span, name, schema.offer(&self.source, &names));
+        match nearest(name, names.into_iter()).filter(|_| literal) {
+            Some(near) => problem.fix(format!("write {near:?}"), Edit::replace(span, format!("{near:?}"))),
+            None => problem,
+        }
     }
 
     /// `standardize(x)`, `minmax(x)`, `frequency(x, bins = 10)`.
@@ -550,6 +577,12 @@ impl<'a> Walker<'a> {
             return None;
         }
         usize::try_from(bins).ok()
+    }
+
+    /// The place of a text that stands in the program as it is.
+    fn literal(&self, expr: ExprId) -> Option<Span> {
+        let ast = self.ast();
+        matches!(ast[expr].kind, ExprKind::String(_)).then(|| ast[expr].span)
     }
 
     /// Whether a name is one of the program's declarations.

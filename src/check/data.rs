@@ -104,12 +104,10 @@ fn known_columns(walker: &mut Walker<'_>, sources: &super::sources::Sources) -> 
     let mut known: Option<(Schema, String)> = None;
     let mut name = String::from("the source");
     for (_, source) in sources {
-        name = match &source.value {
-            SourceSpec::Csv { path, .. } => path.value.clone(),
-            SourceSpec::Idx(_) => String::from("idx"),
-            SourceSpec::Generate { .. } => return (Columns::None, String::from("generate")),
-            SourceSpec::Toy { set, .. } => set.name().to_string(),
-        };
+        name = source.value.title();
+        if matches!(source.value, SourceSpec::Generate { .. }) {
+            return (Columns::None, name);
+        }
         let probed = match &source.value {
             SourceSpec::Toy { set, .. } => Some(Ok(set.schema())),
             spec => (walker.options.probe)(spec),

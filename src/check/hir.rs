@@ -5,6 +5,7 @@
 //! A body is straight-line: calls are resolved and put in place, configuration is evaluated, `repeat` and compile-time `if`
 //! are carried out, every value has its type. It speaks of one sample and of the language's own primitives.
 
+use crate::diagnostics::data::Offer;
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::CallableKind;
 
@@ -463,6 +464,50 @@ pub enum SourceSpec {
     },
 }
 
+impl SourceSpec {
+    /// The files it reads, each with the other names it may have.
+    pub fn files(&self) -> Vec<(&Spanned<String>, Vec<String>)> {
+        match self {
+            SourceSpec::Csv { path, .. } => vec![(path, Vec::new())],
+            SourceSpec::Idx(files) => files.iter().map(|(_, path)| (path, packed_names(&path.value))).collect(),
+            SourceSpec::Generate { .. } | SourceSpec::Toy { .. } => Vec::new(),
+        }
+    }
+
+    /// What it is called in diagnostics.
+    pub fn title(&self) -> String {
+        match self {
+            SourceSpec::Csv { path, .. } => path.value.clone(),
+            SourceSpec::Idx(_) => String::from("idx"),
+            SourceSpec::Generate { .. } => String::from("generate"),
+            SourceSpec::Toy { set, .. } => set.name().to_string(),
+        }
+    }
+
+    /// Whether another source gives the same rows.
+    pub fn same_rows(&self, other: &SourceSpec) -> bool {
+        match (self, other) {
+            (SourceSpec::Csv { path, .. }, SourceSpec::Csv { path: other, .. }) => path.value == other.value,
+            (SourceSpec::Idx(files), SourceSpec::Idx(others)) => {
+                let paths = |files: &[(Spanned<String>, Spanned<String>)]| -> Vec<String> {
+                    files.iter().map(|(_, path)| path.value.clone()).collect()
+                };
+                paths(files) == paths(others)
+            }
+            (one @ (SourceSpec::Generate { .. } | SourceSpec::Toy { .. }), other) => one == other,
+            (SourceSpec::Csv { .. } | SourceSpec::Idx(_), _) => false,
+        }
+    }
+}
+
+/// The name that a file has packed with gzip, or unpacked.
+pub fn packed_names(path: &str) -> Vec<String> {
+    match path.strip_suffix(".gz") {
+        Some(unpacked) => vec![unpacked.to_string()],
+        None => vec![format!("{path}.gz")],
+    }
+}
+
 /// The embedded sets and the columns they give.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ToySet {
@@ -508,7 +553,7 @@ impl ToySet {
             ToySet::Sines => [("x", number(&[32])), ("y", number(&[1]))],
         };
         let column = |(name, ty): (&str, ValueType)| SchemaColumn { name: Some(name.to_string()), ty: Some(ty) };
-        Schema { columns: columns.into_iter().map(column).collect(), rows: None }
+        Schema { columns: columns.into_iter().map(column).collect(), rows: None, separated_by: None }
     }
 }
 
@@ -519,6 +564,20 @@ pub struct Schema {
     pub columns: Vec<SchemaColumn>,
     /// The number of rows where it is cheap to know.
     pub rows: Option<usize>,
+    /// Of a text file with a single column: what seems to separate its values instead of the separator given.
+    pub separated_by: Option<char>,
+}
+
+impl Schema {
+    /// The names of those columns that have one.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter_map(|column| column.name.as_deref())
+    }
+
+    /// What it has, for a problem with its columns.
+    pub fn offer<'a>(&self, source: &'a str, names: &'a [&'a str]) -> Offer<'a> {
+        Offer { source, count: self.columns.len(), names, separated_by: self.separated_by }
+    }
 }
 
 /// A column of a [`Schema`].

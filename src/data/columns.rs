@@ -413,14 +413,15 @@ fn fill_classes(ids: &mut [u32], missing: &[usize], row_len: usize, train: &[u32
 
 /// The numbers of the columns that a use asks for, in a source with that schema.
 pub(super) fn select(spec: &ColumnUse, schema: &Schema, source: &str) -> Result<Vec<usize>, Diagnostic> {
+    let names: Vec<&str> = schema.names().collect();
+    let offer = schema.offer(source, &names);
     let by_index = |&index: &usize| {
         let found = (index < schema.columns.len()).then_some(index);
-        found.ok_or_else(|| report::column_out_of_range(spec.span, index, schema.columns.len(), source))
+        found.ok_or_else(|| report::column_out_of_range(spec.span, index, offer))
     };
     let by_name = |name: &String| {
         let mut places = (0..schema.columns.len()).filter(|&at| schema.columns[at].name.as_deref() == Some(name));
-        let names: Vec<&str> = schema.columns.iter().filter_map(|column| column.name.as_deref()).collect();
-        let first = places.next().ok_or_else(|| report::unknown_column(spec.span, name, &names, source))?;
+        let first = places.next().ok_or_else(|| report::unknown_column(spec.span, name, offer))?;
         match places.next() {
             Some(second) => Err(report::ambiguous_column(spec.span, name, [first, second], source)),
             None => Ok(first),
@@ -436,8 +437,7 @@ pub(super) fn select(spec: &ColumnUse, schema: &Schema, source: &str) -> Result<
             let found: Vec<usize> = (0..schema.columns.len()).filter(fits).collect();
             let wanted = spec.ty.shape.first().copied().unwrap_or(1);
             if found.is_empty() {
-                let names: Vec<&str> = schema.columns.iter().filter_map(|column| column.name.as_deref()).collect();
-                return Err(report::unknown_column(spec.span, pattern, &names, source));
+                return Err(report::unknown_column(spec.span, pattern, offer));
             }
             if found.len() != wanted {
                 return Err(report::pattern_count(spec.span, pattern, wanted, found.len(), source));

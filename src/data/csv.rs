@@ -43,6 +43,27 @@ pub(super) fn schema(path: &Spanned<String>, format: Format<'_>, paths: &Paths) 
     Some(read.and_then(|file| file.schema(path, format)))
 }
 
+/// A warning where the row taken for a header holds mostly numbers.
+pub(super) fn suspicious_header(
+    path: &Spanned<String>,
+    format: Format<'_>,
+    paths: &Paths,
+    sources: &mut Sources,
+) -> Option<Diagnostic> {
+    if !format.header {
+        return None;
+    }
+    let head = files::read_head(path, &paths.find(&path.value, &[])?).ok()?;
+    let file = TextFile::new(path, head, format.separator).ok()?;
+    let schema = file.schema(path, format).ok()?;
+    let numbers = schema.names().filter(|name| name.parse::<f64>().is_ok()).count();
+    if 2 * numbers <= schema.columns.len() {
+        return None;
+    }
+    let row = file.excerpt_row(sources, file.start);
+    Some(report::header_is_data(path.span, row.span, &file.name))
+}
+
 /// Reads a file whole.
 pub(super) fn open(path: &Spanned<String>, format: Format<'_>, paths: &Paths) -> Result<TextFile, Diagnostic> {
     let found = paths.find_or_report(path, &[])?;
@@ -87,11 +108,6 @@ impl TextFile {
             .from_reader(&self.bytes[self.start..])
     }
 
-    /// Where the text begins.
-    pub(super) fn first_byte(&self) -> usize {
-        self.start
-    }
-
     /// What a column is called: by its name where the file has a header, else by number.
     pub(super) fn column_name(&self, column: usize) -> String {
         match self.names.get(column).and_then(Option::as_ref) {
@@ -117,7 +133,21 @@ impl TextFile {
             let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
             SchemaColumn { name: Some(name).filter(|name| format.header && !name.is_empty()), ty: None }
         };
-        Ok(Schema { columns: record.iter().map(column).collect(), rows: None })
+        let separated_by = if record.len() == 1 { self.other_separator() } else { None };
+        Ok(Schema { columns: record.iter().map(column).collect(), rows: None, separated_by })
+    }
+
+    /// A character that divides each of the first lines into as many parts.
+    fn other_separator(&self) -> Option<char> {
+        let lines =
+            || self.bytes[self.start..].split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        let count = |line: &[u8], byte: u8| line.iter().filter(|&&one| one == byte).count();
+        let first = lines().next()?;
+        let divides = |byte: &u8| {
+            let wanted = count(first, *byte);
+            wanted > 0 && lines().take(HEAD_LINES).all(|line| count(line, *byte) == wanted)
+        };
+        b";\t|,".iter().filter(|&&byte| byte != self.separator).find(|byte| divides(byte)).map(|&byte| char::from(byte))
     }
 
     /// Reads all rows into the builders; gives their number and the rows of another length.
@@ -269,6 +299,9 @@ impl TextFile {
         Excerpt { span: Span::new(file, start, end), line }
     }
 }
+
+/// The lines that must agree on another separator.
+const HEAD_LINES: usize = 3;
 
 /// Bytes shown of a long line before the value; behind it twice as many.
 const CONTEXT: usize = 80;

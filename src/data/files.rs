@@ -34,8 +34,19 @@ impl Paths {
         if let Some(found) = self.find(&path.value, others) {
             return Ok(found);
         }
-        let tried: Vec<String> = self.directories().map(|directory| shown(&directory.join(&path.value))).collect();
-        Err(report::file_not_found(path, &tried, self.near(&path.value).as_deref()))
+        Err(report::file_not_found(path, &self.tried(&path.value), self.near(&path.value).as_deref()))
+    }
+
+    /// What to say of a file that is not there while nothing is read.
+    pub(super) fn absent(&self, path: &Spanned<String>, others: &[String]) -> Option<Diagnostic> {
+        match self.find(&path.value, others) {
+            Some(_) => None,
+            None => Some(report::file_absent(path, &self.tried(&path.value), self.near(&path.value).as_deref())),
+        }
+    }
+
+    fn tried(&self, path: &str) -> Vec<String> {
+        self.directories().map(|directory| shown(&directory.join(path))).collect()
     }
 
     /// A file whose name resembles the one that is not there, written as it would be in the program.

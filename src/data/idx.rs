@@ -5,7 +5,7 @@
 
 use super::columns::{ColumnBuilder, check_shape, select};
 use super::files::{self, Paths};
-use crate::check::hir::{Element, Schema, SchemaColumn, ValueType};
+use crate::check::hir::{Element, Schema, SchemaColumn, ValueType, packed_names};
 use crate::diagnostics::{Diagnostic, data as report};
 use crate::source::Spanned;
 
@@ -100,14 +100,6 @@ fn header(path: &Spanned<String>, name: &str, bytes: &[u8]) -> Result<Header, Di
     Ok(Header { element, rows: extents[0], shape: extents[1..].to_vec(), length })
 }
 
-/// The other names a file may have.
-fn others(path: &str) -> Vec<String> {
-    match path.strip_suffix(".gz") {
-        Some(unpacked) => vec![unpacked.to_string()],
-        None => vec![format!("{path}.gz")],
-    }
-}
-
 fn column(name: &str, header: &Header) -> SchemaColumn {
     let ty = ValueType { element: Element::Number, shape: header.shape.clone() };
     SchemaColumn { name: Some(name.to_string()), ty: Some(ty) }
@@ -118,9 +110,9 @@ pub(super) fn schema(
     files: &[(Spanned<String>, Spanned<String>)],
     paths: &Paths,
 ) -> Option<Result<Schema, Diagnostic>> {
-    let mut schema = Schema { columns: Vec::new(), rows: None };
+    let mut schema = Schema { columns: Vec::new(), rows: None, separated_by: None };
     for (name, path) in files {
-        let found = paths.find(&path.value, &others(&path.value))?;
+        let found = paths.find(&path.value, &packed_names(&path.value))?;
         let head = files::read_head(path, &found).and_then(|contents| {
             let head = files::unpack_head(path, &contents.name, &contents.bytes)?;
             header(path, &contents.name, &head)
@@ -128,7 +120,10 @@ pub(super) fn schema(
         match head {
             Ok(header) => {
                 schema.columns.push(column(&name.value, &header));
-                schema.rows.get_or_insert(header.rows);
+                let rows = *schema.rows.get_or_insert(header.rows);
+                if rows != header.rows {
+                    return Some(Err(report::row_counts_differ(&files[0].1, path, [rows, header.rows])));
+                }
             }
             Err(problem) => return Some(Err(problem)),
         }
@@ -143,7 +138,7 @@ struct IdxFile {
 }
 
 fn open(path: &Spanned<String>, paths: &Paths) -> Result<IdxFile, Diagnostic> {
-    let found = paths.find_or_report(path, &others(&path.value))?;
+    let found = paths.find_or_report(path, &packed_names(&path.value))?;
     let contents = files::read(path, &found)?;
     let name = contents.name.clone();
     let header = header(path, &name, &files::unpack_head(path, &name, &contents.bytes)?)?;
@@ -184,7 +179,7 @@ pub(super) fn read(
         }
     }
     let columns = files.iter().zip(&opened).map(|((name, _), file)| column(&name.value, &file.header)).collect();
-    let schema = Schema { columns, rows: Some(first.header.rows) };
+    let schema = Schema { columns, rows: Some(first.header.rows), separated_by: None };
     let rows = first.header.rows;
     let mut left: Vec<usize> = vec![0; opened.len()];
     let mut uses = Vec::new();

@@ -8,8 +8,10 @@
 //! become categories; the fields' expressions run ([`fields`]), their transforms learning from the training rows; then
 //! classes are balanced.
 
+mod audit;
 mod balance;
 pub mod batch;
+mod border;
 mod columns;
 mod csv;
 mod digits;
@@ -24,6 +26,8 @@ mod split;
 mod toy;
 mod transforms;
 
+pub use audit::audit;
+pub use border::border;
 pub use files::Paths;
 pub use split::{Split, WHOLE};
 pub use transforms::{FittedTransform, Learned};
@@ -137,8 +141,10 @@ pub fn load_fitted(
         return None;
     }
     let mut builders: Vec<ColumnBuilder<'_>> = data.columns.iter().map(ColumnBuilder::new).collect();
-    let read = read_sources(data, paths, &mut builders, sources, diagnostics)?;
-    if report::findings(&builders, &read.files, sources, diagnostics) {
+    let read = read_sources(data, paths, &mut builders, sources, diagnostics);
+    // All that is wrong with the values is said at once; columns of a source that could not be read have none.
+    let mut failed = report::findings(&builders, &read.files, sources, diagnostics) || !read.sound;
+    if read.unread {
         return None;
     }
     let mut split = match split::split(data, &read.parts) {
@@ -149,7 +155,6 @@ pub fn load_fitted(
         }
     };
     let mut columns = Vec::new();
-    let mut failed = false;
     for builder in builders {
         let spec: &ColumnUse = builder.spec;
         let finished = builder.finish(&split.train, &mut |problem| {
@@ -159,7 +164,9 @@ pub fn load_fitted(
         match finished {
             Some(column) => columns.push(column),
             None => {
-                diagnostics.push(problems::nothing_to_fill_with(spec.span));
+                if !failed {
+                    diagnostics.push(problems::nothing_to_fill_with(spec.span));
+                }
                 failed = true;
             }
         }
@@ -184,6 +191,10 @@ struct Read {
     parts: Vec<(Option<String>, Range<u32>)>,
     /// The files that have lines, by number of the source.
     files: Vec<report::SourceFile>,
+    /// Whether nothing is wrong with the sources.
+    sound: bool,
+    /// Whether a source could not be read at all.
+    unread: bool,
 }
 
 fn read_sources(
@@ -192,9 +203,8 @@ fn read_sources(
     builders: &mut [ColumnBuilder<'_>],
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
-) -> Option<Read> {
-    let mut read = Read { rows: 0, parts: Vec::new(), files: Vec::new() };
-    let mut failed = false;
+) -> Read {
+    let mut read = Read { rows: 0, parts: Vec::new(), files: Vec::new(), sound: true, unread: false };
     for (number, (part, source)) in data.sources.iter().enumerate() {
         let (file, rows) = match &source.value {
             SourceSpec::Csv { path, header, separator, missing } => {
@@ -204,16 +214,14 @@ fn read_sources(
                         let rows = file.read(path, format, number, builders).map(|(rows, ragged)| {
                             if let Some(ragged) = ragged {
                                 diagnostics.push(report::ragged(&file, &ragged, path.span, sources));
-                                failed = true;
+                                read.sound = false;
+                                read.unread |= rows == 0;
                             } else if rows == 0 {
                                 diagnostics.push(problems::no_rows(path.span, &file.name));
-                                failed = true;
+                                read.unread = true;
                             }
                             rows
                         });
-                        if let Some(warning) = report::suspicious_header(&file, format, path, sources) {
-                            diagnostics.push(warning);
-                        }
                         (report::SourceFile::Text(file), rows)
                     }
                     Err(problem) => (report::SourceFile::Other(path.value.clone()), Err(vec![problem])),
@@ -238,15 +246,15 @@ fn read_sources(
             }
             Ok(rows) => {
                 diagnostics.push(problems::too_many_rows(source.span, rows));
-                failed = true;
+                read.unread = true;
             }
             Err(found) => {
                 found.into_iter().for_each(|problem| diagnostics.push(problem));
-                failed = true;
+                read.unread = true;
             }
         }
     }
-    if failed { None } else { Some(read) }
+    read
 }
 
 /// Refuses data that the machine cannot hold, as far as its number of rows is known before it is read.

@@ -1,11 +1,11 @@
 //! From findings to diagnostics: the offending line, where the file has lines, and the use of the column.
 
 use super::columns::{ClassProblem, ColumnBuilder, Finding, Place};
-use super::csv::{Format, Ragged, TextFile};
+use super::csv::{Ragged, TextFile};
 use crate::check::hir::{ColumnUse, Element};
-use crate::diagnostics::data::InFile;
+use crate::diagnostics::data::{InFile, Use};
 use crate::diagnostics::{Diagnostic, Diagnostics, data as report};
-use crate::source::{Sources, Span, Spanned};
+use crate::source::{Sources, Span};
 
 /// A source as diagnostics speak of it.
 #[derive(Clone, Debug)]
@@ -54,7 +54,10 @@ pub(super) fn findings(
         if let Some(finding) = &builder.unfilled {
             let shown = show(finding, files, sources);
             let value = InFile { excerpt: shown.excerpt, place: &shown.place, count: finding.count };
-            diagnostics.push(report::missing_value(value, &finding.text, builder.spec.span));
+            let categories = matches!(builder.spec.ty.element, Element::Class { .. });
+            let text = written(builder.spec, sources);
+            let used = Use { span: builder.spec.span, text: &text };
+            diagnostics.push(report::missing_value(value, &finding.text, used, categories));
             any = true;
         }
         if let Some(finding) = &builder.not_numbers {
@@ -65,6 +68,15 @@ pub(super) fn findings(
         }
     }
     any
+}
+
+/// A use of columns as the program has it.
+fn written(spec: &ColumnUse, sources: &Sources) -> String {
+    let source = sources.iter().find(|source| source.id == spec.span.file);
+    source
+        .and_then(|source| source.text.get(spec.span.start as usize..spec.span.end as usize))
+        .unwrap_or_default()
+        .to_string()
 }
 
 /// The diagnostic for texts that do not become categories.
@@ -79,12 +91,16 @@ pub(super) fn class_problem(
         ClassProblem::Outside(finding) => {
             let shown = show(&finding, files, sources);
             let value = InFile { excerpt: shown.excerpt, place: &shown.place, count: finding.count };
-            report::label_out_of_range(value, &finding.text, spec.span, *count, names.as_deref())
+            let text = written(spec, sources);
+            let used = Use { span: spec.span, text: &text };
+            report::label_out_of_range(value, &finding.text, used, *count, names.as_deref())
         }
         ClassProblem::TooMany(finding, found) => {
             let shown = show(&finding, files, sources);
             let value = InFile { excerpt: shown.excerpt, place: &shown.place, count: finding.count };
-            report::too_many_classes(value, &finding.text, spec.span, *count, &found)
+            let text = written(spec, sources);
+            let used = Use { span: spec.span, text: &text };
+            report::too_many_classes(value, &finding.text, used, *count, &found)
         }
     }
 }
@@ -95,24 +111,4 @@ pub(super) fn ragged(file: &TextFile, ragged: &Ragged, path: Span, sources: &mut
     let place = format!("{}, line {}", file.name, excerpt.line);
     let value = InFile { excerpt: Some(excerpt.span), place: &place, count: ragged.count };
     report::ragged_row(value, path, ragged.values, ragged.width, ragged.lines)
-}
-
-/// A warning where the row taken for a header holds mostly numbers.
-pub(super) fn suspicious_header(
-    file: &TextFile,
-    format: Format<'_>,
-    path: &Spanned<String>,
-    sources: &mut Sources,
-) -> Option<Diagnostic> {
-    if !format.header {
-        return None;
-    }
-    let schema = file.schema(path, format).ok()?;
-    let is_number = |name: &Option<String>| name.as_ref().is_some_and(|name| name.parse::<f64>().is_ok());
-    let numbers = schema.columns.iter().filter(|column| is_number(&column.name)).count();
-    if 2 * numbers <= schema.columns.len() {
-        return None;
-    }
-    let row = file.excerpt_row(sources, file.first_byte());
-    Some(report::header_is_data(path.span, row.span, &file.name))
 }

@@ -1,6 +1,6 @@
 //! Problems with data: files, columns, values, splits.
 
-use super::Diagnostic;
+use super::{Diagnostic, Severity};
 use crate::source::{Span, Spanned};
 use std::fmt::Display;
 
@@ -16,6 +16,31 @@ pub enum Binary {
     /// Something with zero bytes in it.
     Other,
 }
+
+/// How the use of a column is written, for edits of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Use<'a> {
+    /// All of it.
+    pub span: Span,
+    /// Its text.
+    pub text: &'a str,
+}
+
+impl Use<'_> {
+    /// The edit that gives it another argument: `column(3)` gets it last, a bare name becomes a call.
+    fn with(self, argument: &str) -> Vec<super::Edit> {
+        match self.text.ends_with(')') {
+            true => {
+                let bracket = Span { start: self.span.end.saturating_sub(1), ..self.span };
+                super::Edit::replace(bracket, format!(", {argument})"))
+            }
+            false => super::Edit::replace(self.span, format!("column({:?}, {argument})", self.text)),
+        }
+    }
+}
+
+/// Texts that people write where a value is missing.
+const GAPS: [&str; 12] = ["?", "-", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "none", "."];
 
 /// A value in a data file: its place in an excerpt, and how the user finds it again.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +73,12 @@ fn more(count: usize) -> String {
     }
 }
 
-fn plural(count: usize, one: &str) -> String {
+pub(super) fn plural(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// Some of many things, in back quotes.
-fn some<T: Display>(things: &[T]) -> String {
+pub(super) fn some<T: Display>(things: &[T]) -> String {
     const SHOWN: usize = 12;
     let mut shown: Vec<String> = things.iter().take(SHOWN).map(|thing| format!("`{thing}`")).collect();
     if things.len() > SHOWN {
@@ -186,25 +211,36 @@ pub fn ragged_row(value: InFile<'_>, path: Span, values: usize, width: usize, jo
 }
 
 /// `missing-data`: a gap in a column whose use says nothing of gaps.
-pub fn missing_value(value: InFile<'_>, text: &str, used: Span) -> Diagnostic {
+pub fn missing_value(value: InFile<'_>, text: &str, used: Use<'_>, categories: bool) -> Diagnostic {
     let label = if text.is_empty() {
         String::from("nothing stands here")
     } else {
         format!("`{text}` stands for a missing value")
     };
-    value.locate(Diagnostic::error("missing-data", "a value is missing"), &label, used, String::from("every row needs a value here"))
-        .help("say what becomes of gaps: `column(…, fill = mean)`, `median`, `most_frequent`, a value, or `drop` to leave the row out")
+    let fill = if categories { "fill = most_frequent" } else { "fill = median" };
+    value
+        .locate(Diagnostic::error("missing-data", "a value is missing"), &label, used.span, String::from("every row needs a value here"))
+        .help("say what becomes of gaps: `fill = mean`, `median`, `most_frequent`, a value, or `drop` to leave the row out")
+        .suggest(format!("`{fill}`"), used.with(fill))
 }
 
 /// `text-for-number`: a text where a number belongs.
 pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool) -> Diagnostic {
     let too_large = text.parse::<f64>().is_ok_and(f64::is_finite);
-    let help = if too_large {
+    let separator = [';', '\t', '|'].into_iter().find(|&separator| {
+        let parts = text.split(separator);
+        parts.clone().count() > 1 && parts.clone().all(|part| part.trim().parse::<f64>().is_ok())
+    });
+    let help = if let Some(separator) = separator {
+        other_separator(separator)
+    } else if too_large {
         String::from("numbers are kept as f32, which ends at 3.4e38; scale the column")
     } else if first_line {
         String::from("if the first row names the columns, leave `header = false` out")
     } else if text.matches(',').count() == 1 && text.replace(',', ".").parse::<f64>().is_ok() {
         String::from("numbers are written with a decimal point")
+    } else if GAPS.contains(&text) {
+        gap_help(text)
     } else {
         format!(
             "if it stands for a missing value, add `missing = {text:?}` to the source and a `fill` to the column; for categories give the field a `class(…)` type"
@@ -225,73 +261,179 @@ pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool)
 pub fn label_out_of_range(
     value: InFile<'_>,
     text: &str,
-    used: Span,
+    used: Use<'_>,
     classes: usize,
     names: Option<&[String]>,
 ) -> Diagnostic {
-    let (why, help) = match names {
-        Some(names) => {
-            let near = super::nearest(text, names.iter().map(String::as_str));
-            let why = format!("the classes are {}", some(names));
-            let help = match near {
-                Some(near) => format!(
-                    "did you mean `{near}`? `strip = \"…\"` removes what clings to a value, `missing = {text:?}` takes it as a gap"
-                ),
-                None => format!("add it to the classes, or take it as a gap with `missing = {text:?}` and a `fill`"),
-            };
-            (why, help)
-        }
-        None => {
-            let last = classes.saturating_sub(1);
-            let help = format!(
-                "numbers are classes as they are, from 0; where they begin elsewhere, name them: `class(\"{text}\", …)`"
-            );
-            (format!("the {classes} classes are the numbers 0 to {last}"), help)
-        }
-    };
     let what = format!("the label `{text}` is outside its classes");
-    value.locate(Diagnostic::error("label-out-of-range", what), "none of the classes", used, why).help(help)
+    let problem = Diagnostic::error("label-out-of-range", what);
+    let locate = |why: String| value.locate(problem, "none of the classes", used.span, why);
+    let Some(names) = names else {
+        let last = classes.saturating_sub(1);
+        let problem = locate(format!("the {classes} classes are the numbers 0 to {last}"));
+        return match text.parse::<i64>() {
+            Ok(number) if number == classes as i64 => problem.help(format!(
+                "numbers are classes as they are, from 0; where they count from 1 name them: `class(\"1\", … \"{classes}\")`"
+            )),
+            _ => problem.help(format!(
+                "numbers are classes as they are, from 0; where they begin elsewhere, name them: `class(\"{text}\", …)`"
+            )),
+        };
+    };
+    let problem = locate(format!("the classes are {}", some(names)));
+    if let Some((clinging, name)) = names.iter().find_map(|name| Some((clinging(text, name)?, name))) {
+        let strip = format!("strip = {clinging:?}");
+        return problem
+            .help(format!("`{strip}` removes what clings to `{name}`"))
+            .fix(format!("strip {clinging:?} from the values"), used.with(&strip));
+    }
+    if GAPS.contains(&text) {
+        return problem.help(gap_help(text));
+    }
+    match super::nearest(text, names.iter().map(String::as_str)) {
+        Some(near) => problem.help(format!(
+            "did you mean `{near}`? Correct the program or the file; `missing = {text:?}` with a `fill` takes it as a gap"
+        )),
+        None => problem.help(format!("add it to the classes, or take it as a gap with `missing = {text:?}` and a `fill`")),
+    }
+}
+
+fn gap_help(text: &str) -> String {
+    format!(
+        "`{text}` seems to mark a missing value: `csv(\"…\", missing = {text:?})`, and `column(…, fill = …)` says what becomes of it"
+    )
+}
+
+/// What stands around a name, the same text before and behind it or on one side alone.
+fn clinging<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let at = text.find(name).filter(|_| !name.is_empty())?;
+    let (before, behind) = (&text[..at], &text[at + name.len()..]);
+    match (before.trim(), behind.trim()) {
+        ("", "") => None,
+        ("", one) | (one, "") => Some(one),
+        (one, other) if one == other => Some(one),
+        _ => None,
+    }
+    .filter(|text| !text.chars().any(char::is_alphanumeric))
 }
 
 /// `too-many-classes`: more different texts than classes.
-pub fn too_many_classes(value: InFile<'_>, text: &str, used: Span, classes: usize, found: &[String]) -> Diagnostic {
+pub fn too_many_classes(value: InFile<'_>, text: &str, used: Use<'_>, classes: usize, found: &[String]) -> Diagnostic {
     let what = format!("{} different texts for {}", found.len(), plural(classes, "class").replace("classs", "classes"));
-    let help = format!(
-        "found {}; write `class({})`, or take one as a gap with `missing = …` and a `fill`",
-        some(found),
-        found.len()
-    );
     let once = InFile { count: 1, ..value };
-    once.locate(
+    let problem = once.locate(
         Diagnostic::error("too-many-classes", what),
         &format!("`{text}` is one too many"),
-        used,
+        used.span,
         format!("{classes} were asked for"),
-    )
-    .help(help)
+    );
+    match found.iter().find(|text| GAPS.contains(&text.as_str())) {
+        Some(gap) if found.len() == classes + 1 => problem.help(gap_help(gap)),
+        _ => problem.help(format!(
+            "found {}; write `class({})`, or take one as a gap with `missing = …` and a `fill`",
+            some(found),
+            found.len()
+        )),
+    }
+}
+
+/// What a source's columns are, for problems with them.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer<'a> {
+    /// The source.
+    pub source: &'a str,
+    /// The number of its columns.
+    pub count: usize,
+    /// Those that have a name.
+    pub names: &'a [&'a str],
+    /// What seems to separate the values instead of the separator given.
+    pub separated_by: Option<char>,
 }
 
 /// `unknown-column`: a name that is none of the source's columns.
-pub fn unknown_column(used: Span, name: &str, columns: &[&str], source: &str) -> Diagnostic {
-    let message = format!("`{source}` has no column `{name}`");
-    let diagnostic = Diagnostic::error("unknown-column", message);
-    if columns.is_empty() {
-        return diagnostic
-            .at(used, "no such column")
-            .help("the file has no header: take columns by number, `column(0)` is the first");
-    }
-    match super::nearest(name, columns.iter().copied()) {
-        Some(near) => diagnostic.at(used, format!("did you mean `{near}`?")),
-        None => diagnostic.at(used, "no such column"),
-    }
-    .help(format!("its columns are {}", some(columns)))
+pub fn unknown_column(used: Span, name: &str, offer: Offer<'_>) -> Diagnostic {
+    let diagnostic = Diagnostic::error("unknown-column", format!("`{}` has no column `{name}`", offer.source));
+    let label = match super::nearest(name, offer.names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => String::from("no such column"),
+    };
+    let help = match (offer.names, offer.separated_by) {
+        (_, Some(separator)) => other_separator(separator),
+        ([], None) => String::from("the file has no header: take columns by number, `column(0)` is the first"),
+        (names, None) => format!("its columns are {}", some(names)),
+    };
+    diagnostic.at(used, label).help(help)
+}
+
+fn other_separator(separator: char) -> String {
+    let separator = separator.to_string();
+    format!("its values seem to be separated by {separator:?}: `csv(\"…\", separator = {separator:?})`")
 }
 
 /// `unknown-column`: a number beyond the last column.
-pub fn column_out_of_range(used: Span, index: usize, columns: usize, source: &str) -> Diagnostic {
-    Diagnostic::error("unknown-column", format!("`{source}` has {}, and no column {index}", plural(columns, "column")))
+pub fn column_out_of_range(used: Span, index: usize, offer: Offer<'_>) -> Diagnostic {
+    let help = match offer.separated_by {
+        Some(separator) => other_separator(separator),
+        None => format!("columns count from 0: the last is {}", offer.count.saturating_sub(1)),
+    };
+    let columns = plural(offer.count, "column");
+    Diagnostic::error("unknown-column", format!("`{}` has {columns}, and no column {index}", offer.source))
         .at(used, "no such column")
-        .help(format!("columns count from 0: the last is {}", columns.saturating_sub(1)))
+        .help(help)
+}
+
+/// `unknown-column`: a column that one of several sources lacks; `problem` is what would be said of the only source.
+pub fn column_of_other_part(problem: Diagnostic, source: Span) -> Diagnostic {
+    let used = problem.span().unwrap_or(source);
+    let help = problem.help.unwrap_or_default();
+    Diagnostic::error(problem.code, problem.message)
+        .at(source, "every part needs the columns of the others")
+        .and(used, "this is taken of each")
+        .help(help)
+}
+
+/// `columns-differ`: a column taken by number that has another name in another source.
+pub fn columns_differ(used: Span, other: Span, index: usize, names: [&str; 2], sources: [&str; 2]) -> Diagnostic {
+    let [first, second] = names;
+    let message = format!("column {index} is `{first}` in `{}` and `{second}` in `{}`", sources[0], sources[1]);
+    Diagnostic::warning("columns-differ", message)
+        .at(used, "taken by number")
+        .and(other, "its columns are in another order")
+        .help(format!("take it by name: `column({first:?})`"))
+}
+
+/// `parts-overlap`: two parts of the data from one source.
+pub fn parts_overlap(second: &Spanned<String>, first: &Spanned<String>) -> Diagnostic {
+    let message = format!("`{}` and `{}` are the same rows", first.value, second.value);
+    Diagnostic::warning("parts-overlap", message)
+        .at(second.span, "the same source once more")
+        .and(first.span, "first given here")
+        .help(
+            "a model judged by the rows it has learned looks better than it is; `split` divides the rows of one source",
+        )
+}
+
+/// `target-leak`: a column that is both target and one of several inputs.
+pub fn target_among_inputs(
+    input: &Spanned<String>,
+    target: &Spanned<String>,
+    column: &str,
+    taken: Span,
+    asked: Span,
+) -> Diagnostic {
+    let message = format!("the target `{}` is among the inputs: `{}` holds {column} too", target.value, input.value);
+    Diagnostic::warning("target-leak", message)
+        .at(taken, format!("{column} is one of these"))
+        .and(asked, format!("`{}` is made of it", target.value))
+        .help("a model that is given the answer learns nothing else; leave the column out of the inputs")
+}
+
+/// `file-absent`: a data file that is not there when a program is checked.
+pub fn file_absent(path: &Spanned<String>, tried: &[String], near: Option<&str>) -> Diagnostic {
+    let message = format!("`{}` is not here, so its columns were not checked", path.value);
+    let found = file_not_found(path, tried, near);
+    let hint = Diagnostic::warning("file-absent", message);
+    Diagnostic { severity: Severity::Advice, labels: found.labels, help: found.help, fixes: found.fixes, ..hint }
 }
 
 /// `ambiguous-column`: a name that two columns have.

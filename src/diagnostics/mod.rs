@@ -4,6 +4,7 @@
 //! which `render` writes to the terminal or as JSON, `sarif` as a log. One constructor per problem, grouped by stage in the
 //! files beside this one; code, message, labels, help and fix of a problem stand together there.
 
+pub mod audit;
 pub mod data;
 mod excerpt;
 pub mod fields;
