@@ -3,6 +3,7 @@
 //! In: the path or the text of a program and the settings of the command. Out: what the stages give, with all
 //! diagnostics and the texts they speak of.
 
+mod doc;
 mod explain;
 mod fix;
 mod format;
@@ -10,6 +11,7 @@ mod forms;
 mod run;
 mod summary;
 
+pub use doc::{Argument, Doc, doc_of, docs};
 pub use explain::{codes, explain, explanation};
 pub use fix::{Fixed, fix_file};
 pub use format::{Formatted, format_bytes, format_file};

@@ -17,6 +17,7 @@ mod elementwise;
 mod generic;
 pub mod hir;
 mod infer;
+pub mod manual;
 mod models;
 mod names;
 mod numbers;
@@ -145,12 +146,19 @@ fn declarations(globals: &Globals<'_>, sources: &Sources) -> Vec<hir::Declaratio
             keyword: declaration.keyword(),
             kind: declaration.callable().map(|callable| callable.kind),
             name: declaration.name.clone(),
-            signature: text[..end].split_whitespace().collect::<Vec<_>>().join(" "),
+            signature: on_one_line(&text[..end]),
             doc: declaration.item.doc.clone(),
             span,
         }
     });
     shown.collect()
+}
+
+/// A head without its line ends and comments.
+fn on_one_line(head: &str) -> String {
+    let lines = head.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    words.join(" ").replace("( ", "(").replace(" )", ")")
 }
 
 /// The length of a declaration's head: up to the `=` or `{` of its body, outside of brackets.

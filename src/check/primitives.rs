@@ -160,6 +160,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|entry| entry.name)
 }
 
+/// The names of all primitives with those of their arguments.
+#[cfg(test)]
+pub(super) fn arguments() -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static str>)> {
+    TABLE.iter().map(|entry| (entry.name, entry.slots.iter().map(|(argument, _)| *argument)))
+}
+
 impl Primitive {
     fn entry(self) -> Option<&'static Entry> {
         TABLE.iter().find(|entry| entry.primitive == self)

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     },
     /// Show models as tables: layers, shapes, parameters, multiply-adds, memory
     Summary(SummaryArguments),
+    /// Show the signature and the documentation of a name; without one, list all names by kind
+    Doc(DocArguments),
     /// Print an intermediate form of the compiler
     Ir {
         /// The program
@@ -136,6 +138,20 @@ pub(crate) struct SummaryArguments {
     /// Give a `const` another value
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(super) set: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DocArguments {
+    /// What a declaration or a primitive is called, such as dense or concat
+    pub(super) name: Option<String>,
+    /// A program whose declarations count too
+    pub(super) path: Option<PathBuf>,
+    /// The same by name, to list the declarations of a program
+    #[arg(long, conflicts_with = "path")]
+    pub(super) file: Option<PathBuf>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// The largest batch that can be asked for.

@@ -4,6 +4,7 @@
 
 pub(crate) mod arguments;
 mod check;
+mod doc;
 mod format;
 mod inspect;
 mod run;
@@ -35,6 +36,7 @@ pub(crate) fn execute(command: Command) -> u8 {
         Command::Explain { code } => inspect::explain(code.as_deref()),
         Command::Fmt { files, check } => format::fmt(&files, check),
         Command::Summary(arguments) => summary::summary(&arguments),
+        Command::Doc(arguments) => doc::doc(&arguments),
         Command::Ir { file, stage, model, batch, set } => inspect::ir(&file, stage, model, batch, &set),
     };
     match result {

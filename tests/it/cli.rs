@@ -371,3 +371,30 @@ fn a_closed_pipe_ends_quietly_and_keeps_what_was_learned() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!((ran.status, ran.err.as_str()), (141, ""));
 }
+
+#[test]
+fn names_are_documented() {
+    let program = "/// The wave.\n/// Someone, \"Waves\", 1999.\nactivation wave(k: float = 0.5)(x) = sin(k * x)\n\nloss dense(p: [n], q: [n]) = mean(p - q)\n";
+    let dir = folder(&[("own.nn", program.as_bytes())]);
+    let ran = nnc(dir.path(), &["doc", "wave", "own.nn"]);
+    let expected =
+        "activation wave(k: float = 0.5)(x)\n\nThe wave.\nSomeone, \"Waves\", 1999.\n\ndeclared in own.nn, line 3\n";
+    assert_eq!((ran.status, ran.out.as_str()), (0, expected));
+    let both = nnc(dir.path(), &["doc", "--file", "own.nn", "dense", "--json"]);
+    let kinds: Vec<Value> = events(&both.out).iter().map(|doc| doc["kind"].clone()).collect();
+    assert_eq!(kinds, ["loss", "layer"]);
+    let dense = &events(&both.out)[1];
+    assert_eq!(dense["configuration"][1], serde_json::json!({"name": "bias", "type": "bool", "default": "true"}));
+    assert_eq!(dense["inputs"], serde_json::json!([{"name": "x", "type": "[n]", "default": null}]));
+    let unknown = nnc(dir.path(), &["doc", "wafe", "own.nn"]);
+    assert_eq!(unknown.status, 2);
+    assert!(unknown.err.contains("did you mean `wave`?"), "{}", unknown.err);
+    let primitive = nnc(dir.path(), &["doc", "concat"]);
+    assert!(primitive.out.starts_with("concat(a, b, …, axis = -1)\n"), "{}", primitive.out);
+    assert_eq!(nnc(dir.path(), &["doc", "own.nn"]).out, "activations\n  wave   The wave.\n\nlosses\n  dense\n");
+    let list = nnc(dir.path(), &["doc"]).out;
+    for line in ["layers", "optimizers", "shapes", "forms"] {
+        assert!(list.lines().any(|found| found == line), "{line} is no heading in\n{list}");
+    }
+    assert_eq!(nnc(dir.path(), &["doc", "x", "absent.nn"]).status, 1);
+}

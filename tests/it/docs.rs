@@ -1,5 +1,6 @@
 //! The documents keep their word: their programs are what they say they are, and every diagnostic is explained.
 
+use nnc::check::manual::MANUAL;
 use nnc::diagnostics::Severity;
 use nnc::driver;
 use std::collections::BTreeSet;
@@ -86,4 +87,21 @@ fn every_code_is_explained_and_every_explanation_has_its_code() {
     let stale: Vec<&String> = explained.difference(&reported).collect();
     assert!(missing.is_empty(), "not in docs/errors.md: {missing:?}");
     assert!(stale.is_empty(), "in docs/errors.md and reported nowhere: {stale:?}");
+}
+
+#[test]
+fn the_reference_has_a_row_for_every_primitive() {
+    let text = read("docs/language.md");
+    let row =
+        |entry: &nnc::check::manual::Manual| format!("| `{}` | {} |", entry.signature, entry.doc).replace("|>", "\\|>");
+    let missing: Vec<String> = MANUAL.iter().map(row).filter(|row| !text.contains(row)).collect();
+    assert!(missing.is_empty(), "not in docs/language.md:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_shipped_declaration_is_documented() {
+    let docs = driver::docs(None, &driver::Settings::default()).unwrap();
+    let silent: Vec<&str> =
+        docs.iter().filter(|doc| doc.summary().is_empty()).map(|doc| doc.signature.as_str()).collect();
+    assert!(silent.is_empty(), "without documentation: {silent:#?}");
 }
