@@ -42,6 +42,11 @@ impl Span {
         Span { start: self.end, ..self }
     }
 
+    /// Whether all of `other` lies in the span.
+    pub fn contains(self, other: Span) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
     /// Whether the byte offset lies in the span or at its end.
     pub fn touches(self, offset: u32) -> bool {
         self.start <= offset && offset <= self.end

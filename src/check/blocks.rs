@@ -4,7 +4,7 @@ use super::dim::{Dim, Verdict};
 use super::hir::{Body, HirOp};
 use super::infer::{Frame, Local, ScanFrame, Walker, Want};
 use super::types::{Argument, Axis, Callable, Shape, Tensor, Type, Value, compare_shapes};
-use crate::diagnostics::{names as name_problems, nearest, shapes as problems};
+use crate::diagnostics::{Operand, names as name_problems, nearest, shapes as problems};
 use crate::source::Span;
 use crate::syntax::ast::{CallableKind, ExprId, ExprKind, Name, Stmt, StmtKind, TypeExpr};
 use std::collections::HashMap;
@@ -89,7 +89,8 @@ impl<'a> Walker<'a> {
                 Value::Unknown => Vec::new(),
                 other => {
                     let found = self.describe(other);
-                    self.report(problems::destructure(span, names.len(), &found, names[0].span));
+                    let bound = names[0].span.to(names[names.len() - 1].span);
+                    self.report(problems::destructure(bound, names.len(), &found, span));
                     Vec::new()
                 }
             };
@@ -295,22 +296,22 @@ impl<'a> Walker<'a> {
             let tensor = self.to_tensor(&result, span);
             let Some(scan) = self.frame().scans.last_mut() else { return };
             let (_, ty, place, _) = scan.states[at].clone();
-            let Some(tensor) = tensor else { return };
-            if !self.state_fits(&tensor, &ty, &name.value, span, place) {
-                return;
-            }
-            if let Some(scan) = self.frame().scans.last_mut() {
-                scan.states[at].3 = Some(tensor);
-            }
+            let fitting = tensor.filter(|tensor| self.state_fits(tensor, &ty, &name.value, span, place));
+            let Some(scan) = self.frame().scans.last_mut() else { return };
+            scan.unclear |= fitting.is_none();
+            scan.states[at].3 = fitting;
             return;
         }
         if name.value == "param" && self.frame().kind == Some(CallableKind::Optimizer) {
             let tensor = self.to_tensor(&result, span);
             let place = name.span;
-            if let Some(tensor) = tensor
-                && self.state_fits(&tensor, &Type::scalar(), "param", span, place)
-            {
-                self.frame().next_param = Some(Value::Tensor(tensor));
+            if let Some(tensor) = tensor {
+                let scalar = compare_shapes(&tensor.ty.shape, &Vec::new()) != Verdict::Different;
+                if scalar && !matches!(tensor.ty.element, super::types::Element::Class { .. }) {
+                    self.frame().next_param = Some(Value::Tensor(tensor));
+                } else {
+                    self.report(problems::update_not_elementwise(span, &tensor.ty, place));
+                }
             }
             return;
         }
@@ -457,7 +458,7 @@ impl<'a> Walker<'a> {
                 Some((Axis::Dim(dim), rest)) => {
                     match &extent {
                         Some((other, earlier)) if other.compare(dim) == Verdict::Different => {
-                            self.report(problems::each_extents(*place, &tensor.ty, *earlier, &first.ty));
+                            self.report(problems::each_extents(&tensor.at(*place), &first.at(*earlier)));
                             return Value::Unknown;
                         }
                         Some(_) => {}
@@ -467,7 +468,7 @@ impl<'a> Walker<'a> {
                 }
                 Some((Axis::Rest(_), _)) => return Value::Unknown,
                 None => {
-                    self.report(problems::each_of_scalar(*place, &tensor.ty, span));
+                    self.report(problems::each_of_scalar(&tensor.at(*place), span));
                     return Value::Unknown;
                 }
             }
@@ -523,7 +524,7 @@ impl<'a> Walker<'a> {
     fn numbered(&mut self, op: HirOp, operands: Vec<super::hir::ValueId>, ty: Type, span: Span) -> Option<Tensor> {
         let id = self.push_value(op, operands, &ty, span)?;
         let body = self.bodies.last()?.id;
-        Some(Tensor { ty, body, id, origin: span })
+        Some(Tensor { ty, body, id, origin: span, made: None })
     }
 
     pub(super) fn eval_scan(
@@ -534,7 +535,10 @@ impl<'a> Walker<'a> {
         span: Span,
     ) -> Value {
         let ast = self.ast();
-        let mut extent: Option<(Dim, Span, Type)> = None;
+        let mut extent: Option<(Dim, Operand)> = None;
+        // Only its head, not its whole body, is what runs over something.
+        let at = Span { end: ast[body].span.start, ..span };
+        let at = Span { end: at.start + self.written(at).trim_end().len() as u32, ..at };
         let mut sound = true;
         let (mut inputs, mut operands) = (Vec::new(), Vec::new());
         for (name, sequence) in over {
@@ -545,18 +549,18 @@ impl<'a> Walker<'a> {
                 Some(tensor) => match tensor.ty.shape.split_first() {
                     Some((Axis::Dim(dim), rest)) => {
                         match &extent {
-                            Some((other, earlier, ty)) if other.compare(dim) == Verdict::Different => {
-                                self.report(problems::each_extents(place, &tensor.ty, *earlier, ty));
+                            Some((other, earlier)) if other.compare(dim) == Verdict::Different => {
+                                self.report(problems::each_extents(&tensor.at(place), earlier));
                                 sound = false;
                             }
                             Some(_) => {}
-                            None => extent = Some((dim.clone(), place, tensor.ty.clone())),
+                            None => extent = Some((dim.clone(), tensor.at(place))),
                         }
                         Some(tensor.ty.with_shape(rest.to_vec()))
                     }
                     Some((Axis::Rest(_), _)) => None,
                     None => {
-                        self.report(problems::each_of_scalar(place, &tensor.ty, span));
+                        self.report(problems::each_of_scalar(&tensor.at(place), at));
                         None
                     }
                 },
@@ -593,7 +597,7 @@ impl<'a> Walker<'a> {
         for (name, _, place, next) in &scan.states {
             match next {
                 Some(next) => self.set_output(name, next, span),
-                None if self.problems == problems_before => {
+                None if self.problems == problems_before && !scan.unclear => {
                     self.report(name_problems::state_without_next(*place, name));
                     sound = false;
                 }
@@ -604,7 +608,7 @@ impl<'a> Walker<'a> {
             self.set_output("emit", emitted, span);
         }
         let (region, captured) = self.close_region();
-        let Some((extent, ..)) = extent.filter(|_| sound) else { return Value::Unknown };
+        let Some((extent, _)) = extent.filter(|_| sound) else { return Value::Unknown };
         let (sequences, states) = (over.len(), scan.states.len());
         let mut ids = Vec::with_capacity(operands.len() + captured.len());
         for (tensor, place) in &operands {

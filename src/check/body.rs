@@ -107,7 +107,7 @@ impl<'a> Walker<'a> {
         } else {
             ValueId(0)
         };
-        Value::Tensor(Tensor { ty, body: builder.id, id, origin: span })
+        Value::Tensor(Tensor { ty, body: builder.id, id, origin: span, made: None })
     }
 
     /// Applies an operation in the innermost body.
@@ -122,7 +122,7 @@ impl<'a> Walker<'a> {
             ids.push(self.import(operand, span)?);
         }
         let id = self.push_value(op, ids, &ty, span)?;
-        Some(Tensor { ty, body: self.bodies.last()?.id, id, origin: span })
+        Some(Tensor { ty, body: self.bodies.last()?.id, id, origin: span, made: None })
     }
 
     /// Applies an operation to values of the innermost body by their numbers.
@@ -385,7 +385,8 @@ impl<'a> Walker<'a> {
         let one = self.constant(1.0, span)?;
         let zero = self.constant(0.0, span)?;
         let ty = Type::number(truth.ty.shape.clone());
-        self.emit_tensor(HirOp::Elementwise(Elementwise::If), &[truth, &one, &zero], ty, span)
+        let numbers = self.emit_tensor(HirOp::Elementwise(Elementwise::If), &[truth, &one, &zero], ty, span)?;
+        Some(numbers.shaped_as(truth))
     }
 
     /// Names an output of the innermost body.

@@ -274,7 +274,7 @@ impl<'a> Walker<'a> {
             && declared.output.is_some()
             && let promised @ (Value::Tensor(_) | Value::Tuple(_)) = self.promised(declared, span)
         {
-            return promised;
+            return self.seen_from(promised, declared, &given, span);
         }
         if !self.recording && self.status[id.0 as usize] == Status::Failed {
             return Value::Unknown;
@@ -295,7 +295,38 @@ impl<'a> Walker<'a> {
             self.leave_path();
         }
         self.end_layer(layer, &value);
-        with_origin(value, span)
+        self.seen_from(value, declared, &given, span)
+    }
+
+    /// A value as its use has it: its shape comes from the use, or from the tensor whose shape the declaration keeps.
+    fn seen_from(&self, value: Value, declared: &ast::Callable, given: &[Value], span: Span) -> Value {
+        let inputs = declared.inputs.as_deref().unwrap_or_default();
+        let output = match &declared.output {
+            Some(Output::Type(ty)) => Some(ty.span),
+            Some(Output::Named { outputs, .. }) => match outputs.as_slice() {
+                [(_, ty)] => Some(ty.span),
+                _ => None,
+            },
+            None => None,
+        };
+        let keeps = |tensor: &Tensor| {
+            let mut kept = inputs.iter().zip(given).filter_map(|(input, value)| match value {
+                Value::Tensor(own) if own.ty.shape == tensor.ty.shape && !own.ty.shape.is_empty() => Some((input, own)),
+                _ => None,
+            });
+            let same_text = |input: &ast::Parameter| match (&input.ty, output) {
+                (Some(ty), Some(output)) => self.sources.slice(ty.span) == self.sources.slice(output),
+                (Some(_), None) | (None, _) => false,
+            };
+            kept.find(|(input, own)| own.origin == tensor.origin || same_text(input)).map(|(_, own)| own.clone())
+        };
+        match value {
+            Value::Tensor(tensor) => Value::Tensor(match keeps(&tensor) {
+                Some(source) => tensor.shaped_as(&source),
+                None => Tensor { origin: span, ..tensor },
+            }),
+            other => with_origin(other, span),
+        }
     }
 
     /// A layer given as configuration is one set of parameters, under the parameter's name.
@@ -353,7 +384,11 @@ impl<'a> Walker<'a> {
 
     fn promised_tensor(&mut self, ty: &'a TypeExpr, span: Span) -> Value {
         match self.resolve_type(ty) {
-            Some(ty) => self.emit(HirOp::StopGradient, &[], ty, span),
+            Some(resolved) => {
+                let made = self.worked_type(ty, &resolved.shape);
+                let promised = self.emit_tensor(HirOp::StopGradient, &[], resolved, span);
+                promised.map_or(Value::Unknown, |promised| Value::Tensor(promised.made_by(made)))
+            }
             None => Value::Unknown,
         }
     }

@@ -37,7 +37,16 @@ impl<'a> Walker<'a> {
         let Some(element) = self.element_of(op, &mut tensors, span) else { return Value::Unknown };
         let Some(shape) = self.stretched(op, &tensors, span) else { return Value::Unknown };
         let references: Vec<&Tensor> = tensors.iter().map(|(tensor, _)| tensor).collect();
-        self.emit(HirOp::Elementwise(op), &references, Type { element, shape }, span)
+        let ty = Type { element, shape };
+        let Some(result) = self.emit_tensor(HirOp::Elementwise(op), &references, ty, span) else {
+            return Value::Unknown;
+        };
+        // What is done to each element leaves the shape as it came.
+        let source = references.iter().find(|tensor| tensor.ty.shape == result.ty.shape);
+        Value::Tensor(match source.filter(|source| !source.ty.shape.is_empty()) {
+            Some(source) => result.shaped_as(source),
+            None => result,
+        })
     }
 
     /// An operand as a tensor; beside categories a number or a text is one of them.
@@ -188,25 +197,33 @@ impl<'a> Walker<'a> {
     /// The shape of the result: equal shapes, a scalar, or a suffix; reports what does not fit.
     fn stretched(&mut self, op: Elementwise, tensors: &[(Tensor, Span)], span: Span) -> Option<Shape> {
         let (first, first_span) = tensors.first()?;
-        let (mut shape, mut from, mut origin) = (first.ty.shape.clone(), *first_span, first.origin);
+        let mut shape = first.ty.shape.clone();
+        let mut longest = (first, *first_span);
         for (tensor, at) in &tensors[1..] {
             match stretch(&shape, &tensor.ty.shape) {
                 Stretch::To(joined) => {
                     if joined.len() > shape.len() {
-                        (from, origin) = (*at, tensor.origin);
+                        longest = (tensor, *at);
                     }
                     shape = joined;
                 }
                 Stretch::Undecided => return None,
                 Stretch::Impossible => {
-                    let left = Type::number(shape);
-                    self.report(problems::elementwise_mismatch(
-                        symbol(op),
-                        span,
-                        Spanned::new(&left, from),
-                        Spanned::new(&tensor.ty, *at),
-                        [(origin, from), (tensor.origin, *at)],
-                    ));
+                    let (other, from) = longest;
+                    let repair = repair(&other.ty.shape, &tensor.ty.shape);
+                    let simple = |span: Span| {
+                        let text = self.written(span);
+                        text.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+                    };
+                    let fixable = match repair {
+                        problems::JoinAdvice::FirstOfLeft => simple(from),
+                        problems::JoinAdvice::FirstOfRight => simple(*at),
+                        problems::JoinAdvice::Leading | problems::JoinAdvice::OneAxis | problems::JoinAdvice::None => {
+                            false
+                        }
+                    };
+                    let (left, right) = (other.at(from), tensor.at(*at));
+                    self.report(problems::elementwise_mismatch(symbol(op), span, &left, &right, repair, fixable));
                     return None;
                 }
             }
@@ -323,6 +340,26 @@ pub(super) fn stretch(a: &Shape, b: &Shape) -> Stretch {
         }
     }
     Stretch::To(joined)
+}
+
+/// What may help two shapes that do not join.
+fn repair(left: &Shape, right: &Shape) -> problems::JoinAdvice {
+    use problems::JoinAdvice;
+    let is_one = |shape: &Shape| matches!(shape.as_slice(), [Axis::Dim(Dim::Known(1))]);
+    let equal = |a: &[Axis], b: &[Axis]| super::types::compare_shapes(&a.to_vec(), &b.to_vec()) == Verdict::Equal;
+    let (short, long) = if left.len() <= right.len() { (left, right) } else { (right, left) };
+    let one = Axis::Dim(Dim::Known(1));
+    if is_one(right) {
+        JoinAdvice::FirstOfRight
+    } else if is_one(left) {
+        JoinAdvice::FirstOfLeft
+    } else if short.len() < long.len() && equal(short, &long[..short.len()]) {
+        JoinAdvice::Leading
+    } else if left.contains(&one) || right.contains(&one) {
+        JoinAdvice::OneAxis
+    } else {
+        JoinAdvice::None
+    }
 }
 
 fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {

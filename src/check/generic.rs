@@ -58,6 +58,7 @@ impl<'a> Walker<'a> {
         self.use_site = None;
         self.in_metric = false;
         self.muted = false;
+        self.open_branches.clear();
         let frame = Frame { unit, decl, kind, scopes: vec![HashMap::new()], entered: true, ..Frame::default() };
         self.frames.push(frame);
     }

@@ -9,10 +9,9 @@ use super::CheckOptions;
 use super::body::{Builder, PathScope};
 use super::dim::Dim;
 use super::hir::{Elementwise, HirOp};
-use super::names::{DeclId, Declared, Globals, Group, Program};
-use super::primitives;
+use super::names::{DeclId, Globals, Program};
 use super::types::{Callable, ListItem, Shape, Tensor, Type, Value};
-use crate::diagnostics::{Diagnostic, Diagnostics, Label, names as name_problems, nearest, shapes as problems};
+use crate::diagnostics::{Diagnostic, Diagnostics, Label, names as name_problems, shapes as problems};
 use crate::source::{Sources, Span};
 use crate::syntax::ast::{Argument as AstArgument, Ast, BinaryOp, CallableKind, ExprId, ExprKind, UnaryOp};
 use std::collections::{HashMap, HashSet};
@@ -100,6 +99,19 @@ pub(super) struct Frame {
     pub(super) scans: Vec<ScanFrame>,
 }
 
+impl Frame {
+    /// The dimensions that its inputs bound, with their numbers.
+    fn bound_dimensions(&self) -> Vec<(String, i64)> {
+        let bound = self.scopes.first().into_iter().flatten().filter_map(|(name, local)| match &local.value {
+            Value::Int(Dim::Known(number)) if local.cause.is_some() => Some((name.to_string(), *number)),
+            _ => None,
+        });
+        let mut bound: Vec<(String, i64)> = bound.collect();
+        bound.sort();
+        bound
+    }
+}
+
 /// A `scan` being walked.
 #[derive(Debug, Default)]
 pub(super) struct ScanFrame {
@@ -107,6 +119,8 @@ pub(super) struct ScanFrame {
     pub(super) states: Vec<(Rc<str>, Type, Span, Option<Tensor>)>,
     /// What it emits.
     pub(super) emitted: Vec<Tensor>,
+    /// Whether a state has a next value that could not be understood.
+    pub(super) unclear: bool,
 }
 
 /// What is known of a declaration checked where it stands.
@@ -156,6 +170,8 @@ pub(super) struct Walker<'a> {
     pub(super) muted: bool,
     /// Whether `avg` has its place: a metric of a run is being walked.
     pub(super) in_metric: bool,
+    /// The values of the branches of each `if` that is not decided where a declaration stands, where they differ.
+    pub(super) open_branches: HashMap<Span, [(Value, ExprId); 2]>,
     /// Uses with a problem.
     pub(super) reported_uses: HashSet<Span>,
     /// The number of problems reported so far, muted ones included.
@@ -197,6 +213,7 @@ impl<'a> Walker<'a> {
             use_site: None,
             muted: false,
             in_metric: false,
+            open_branches: HashMap::new(),
             reported_uses: HashSet::new(),
             problems: 0,
             next_body: 0,
@@ -235,15 +252,26 @@ impl<'a> Walker<'a> {
         }
         let site = self.use_site.clone().or_else(|| {
             let frame = frames.get(1)?;
-            Some((frame.call?, self.globals.get(frame.decl?).name.value.clone()))
+            let name = &self.globals.get(frame.decl?).name.value;
+            Some((frame.call?, name.clone()))
         });
         let Some((span, name)) = site else { return self.force_report(diagnostic) };
+        let bound = frames.get(1).map(|frame| frame.bound_dimensions()).unwrap_or_default();
         if !self.reported_uses.insert(span) {
             return;
         }
         let mut diagnostic = diagnostic;
         diagnostic.fixes.clear();
-        diagnostic.labels.insert(0, Label { span, message: format!("in this use of `{name}`") });
+        let shipped =
+            |label: &Label| self.program.units.iter().any(|unit| unit.prelude && unit.ast.file == label.span.file);
+        if diagnostic.labels.first().is_some_and(shipped) {
+            // What the prelude looks like inside helps nobody: what is to be said there is said of the use.
+            let inside = diagnostic.labels.remove(0);
+            diagnostic.labels.retain(|label| !shipped(label));
+            diagnostic.labels.insert(0, Label { span, message: inside.message });
+        } else {
+            diagnostic.labels.insert(0, name_problems::use_label(span, &name, &bound));
+        }
         self.force_report(diagnostic);
     }
 
@@ -400,195 +428,6 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn eval_name(&mut self, name: &'a str, span: Span, want: &Want) -> Value {
-        if let Want::Words(words) = want
-            && let Some(word) = words.iter().find(|word| &***word == name)
-            && self.local(name).is_none()
-        {
-            return Value::Word(Some(word.clone()));
-        }
-        if let Some(local) = self.local(name) {
-            return local.value.clone();
-        }
-        if let Some(hooks) = self.hooks.clone()
-            && self.in_hooked_place()
-            && let Some(value) = hooks.name(self, name, span, want)
-        {
-            return value;
-        }
-        let kind = self.frames.last().and_then(|frame| frame.kind);
-        if name == "training" && matches!(kind, Some(CallableKind::Layer | CallableKind::Model)) {
-            return self.emit(HirOp::Training, &[], Type::truth(Vec::new()), span);
-        }
-        if let Some(id) = self.find_global(name, span, want) {
-            return self.global_value(id, span);
-        }
-        if let Some(primitive) = primitives::find(name) {
-            return Value::Callable(Callable::Primitive(primitive, Rc::default()));
-        }
-        if let Some(value) = self.find_any_global(name, span) {
-            return value;
-        }
-        if ast_broken(self.ast(), name) {
-            return Value::Unknown;
-        }
-        let suggestion = self.suggest(name, want);
-        let cases = match want {
-            Want::Words(words) => {
-                Some(format!("it is {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")))
-            }
-            Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Type(_) => None,
-        };
-        let place = cases.filter(|_| suggestion.is_none());
-        let place =
-            place.or_else(|| self.place_of_name(name, kind)).or_else(|| self.names_of_place(suggestion.is_some()));
-        self.report(name_problems::unknown_name(span, name, suggestion.as_deref(), &place));
-        Value::Unknown
-    }
-
-    /// Names that exist elsewhere get a word on where.
-    fn place_of_name(&self, name: &str, kind: Option<CallableKind>) -> Option<String> {
-        let place = match name {
-            "training" => "a `layer` or a `model`",
-            "fan_in" | "fan_out" | "shape" => "an `init`",
-            "grad" | "lr" | "param" => "an `optimizer`",
-            "epoch" | "progress" | "epochs" | "steps_per_epoch" | "val_loss" | "stalled" => "a `schedule`",
-            "step" => "an `optimizer` or a `schedule`",
-            _ => return None,
-        };
-        kind.map(|kind| format!("`{name}` is known in {place} only, this is a `{}`", kind.keyword()))
-    }
-
-    /// What a block of fields adds to the language, in words, where no name of it is near to what was meant.
-    fn names_of_place(&self, suggested: bool) -> Option<String> {
-        let hooks = self.hooks.as_ref().filter(|_| self.in_hooked_place() && !suggested)?;
-        let names = hooks.names();
-        match names.as_slice() {
-            [] => None,
-            [only] => Some(format!("there is `{only}`")),
-            names if names.len() > 10 => None,
-            names => Some(format!("there are {}", names.join(", "))),
-        }
-    }
-
-    /// Whether the body at hand is that of the place the hooks belong to, not of a declaration called there.
-    fn in_hooked_place(&self) -> bool {
-        self.frames.last().is_none_or(|frame| frame.decl.is_none())
-    }
-
-    /// The group of declarations that a place asks for.
-    fn group(&self, want: &Want) -> Group {
-        if let Want::Kind(kind) = want {
-            return Group::of(*kind);
-        }
-        match self.frames.last().and_then(|frame| frame.kind) {
-            Some(kind @ (CallableKind::Loss | CallableKind::Metric | CallableKind::Init)) => Group::of(kind),
-            Some(_) | None => Group::Value,
-        }
-    }
-
-    fn find_global(&mut self, name: &str, span: Span, want: &Want) -> Option<DeclId> {
-        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
-        let present = self.frames.last().and_then(|frame| frame.decl);
-        let id = self.globals.find(unit, name, self.group(want), present)?;
-        self.note_reference(id, span);
-        Some(id)
-    }
-
-    fn find_any_global(&mut self, name: &str, span: Span) -> Option<Value> {
-        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
-        let id = self.globals.find_any(unit, name)?;
-        self.note_reference(id, span);
-        Some(self.global_value(id, span))
-    }
-
-    fn note_reference(&mut self, id: DeclId, span: Span) {
-        if let [Frame { decl: Some(from), .. }] = self.frames.as_slice()
-            && !self.recording
-        {
-            self.references.push((*from, id, span));
-        }
-    }
-
-    /// The value of a declaration's name.
-    pub(super) fn global_value(&mut self, id: DeclId, span: Span) -> Value {
-        let declaration = *self.globals.get(id);
-        match declaration.what {
-            Declared::Const(value) => self.constant_value(id, value, span),
-            Declared::Callable(_) => Value::Callable(Callable::Declared(id, None)),
-            Declared::Data(_) => {
-                self.report(name_problems::data_is_no_value(span, &declaration.name.value, declaration.name.span));
-                Value::Unknown
-            }
-        }
-    }
-
-    fn constant_value(&mut self, id: DeclId, value: ExprId, span: Span) -> Value {
-        let declaration = *self.globals.get(id);
-        match self.constants.get(&id) {
-            Some(Some(known)) => return known.clone(),
-            Some(None) => {
-                self.force_report(name_problems::cycle(span, &[(&declaration.name.value, declaration.name.span)]));
-                return Value::Unknown;
-            }
-            None => {}
-        }
-        let given = self.options.overrides.iter().rev().find(|(name, _)| *name == declaration.name.value);
-        let in_prelude = self.program.units[declaration.unit].prelude;
-        let known = match given.filter(|_| !in_prelude) {
-            Some((name, text)) => match parse_override(text) {
-                Some(value) => value,
-                None => {
-                    self.force_report(name_problems::override_not_a_number(name, text, declaration.name.span));
-                    Value::Unknown
-                }
-            },
-            None => {
-                self.constants.insert(id, None);
-                let unit = declaration.unit;
-                let hooks = self.hooks.take();
-                let (frames, site) = (std::mem::take(&mut self.frames), self.use_site.take());
-                self.frames.push(Frame { unit, scopes: vec![HashMap::new()], entered: true, ..Frame::default() });
-                let known = self.eval(value, &Want::Any);
-                self.frames = frames;
-                self.use_site = site;
-                self.hooks = hooks;
-                if known.is_run_time() || matches!(known, Value::Callable(_) | Value::Tuple(_)) {
-                    let at = self.program.units[unit].ast[value].span;
-                    self.force_report(name_problems::constant_not_known(at, &declaration.name.value));
-                    Value::Unknown
-                } else {
-                    known
-                }
-            }
-        };
-        self.constants.insert(id, Some(known.clone()));
-        known
-    }
-
-    /// The name nearest to one that is not known.
-    pub(super) fn suggest(&self, name: &str, want: &Want) -> Option<String> {
-        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
-        let scopes = self.frames.last().into_iter().flat_map(|frame| &frame.scopes);
-        let mut names: Vec<String> = Vec::new();
-        for scope in scopes {
-            let mut bound: Vec<String> = scope.keys().map(|name| name.to_string()).collect();
-            bound.sort();
-            names.extend(bound);
-        }
-        if let Some(hooks) = self.hooks.as_ref().filter(|_| self.in_hooked_place()) {
-            names.extend(hooks.names());
-        }
-        if let Want::Words(words) = want {
-            names.extend(words.iter().map(|word| word.to_string()));
-        }
-        let group = self.group(want);
-        let groups: &[Group] = if group == Group::Value { &[Group::Value] } else { &[group, Group::Value] };
-        names.extend(self.globals.visible(unit, groups).into_iter().map(str::to_owned));
-        names.extend(primitives::names().map(str::to_owned));
-        nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
-    }
-
     fn eval_list(&mut self, items: &'a [AstArgument], span: Span, want: &Want) -> Value {
         let inner = match want {
             Want::Shape | Want::Int => Want::Int,
@@ -694,9 +533,12 @@ impl<'a> Walker<'a> {
         }
         let mut value = self.eval(left, want);
         let mut span = ast[left].span;
+        // What a link is given stands at the link before it, not over all of them.
+        let mut given_at = span;
         for (whole, right) in chain.into_iter().rev() {
             self.steps += 1;
             let at = ast[right].span;
+            let before = std::mem::replace(&mut given_at, at);
             if let ExprKind::Name(name) = &ast[right].kind
                 && self.local(name).is_none()
                 && self.in_hooked_place()
@@ -710,11 +552,12 @@ impl<'a> Walker<'a> {
             let layer = self.eval(right, &Want::Kind(CallableKind::Layer));
             value = match (value, layer) {
                 (_, Value::Unknown) => Value::Unknown,
-                (Value::Unknown, Value::Callable(_)) => Value::Unknown,
+                // What a signature promises holds for what is not understood too.
+                (Value::Unknown, Value::Callable(_)) if self.recording => Value::Unknown,
                 (Value::Callable(first), Value::Callable(second)) => {
                     Value::Callable(chained((first, span), (second, at)))
                 }
-                (value, Value::Callable(layer)) => self.pipe_into(value, span, &layer, at),
+                (value, Value::Callable(layer)) => self.pipe_into(value, before, &layer, at),
                 (_, other) => {
                     self.report(name_problems::not_callable(at, &self.describe(&other)));
                     Value::Unknown
@@ -753,7 +596,11 @@ impl<'a> Walker<'a> {
                 self.restore_params(before.clone());
                 let second = self.eval(otherwise, want);
                 self.restore_params(before);
-                self.agree(first, second)
+                let agreed = self.agree(first.clone(), second.clone());
+                if matches!(agreed, Value::Unknown) && !self.recording {
+                    self.open_branches.insert(span, [(first, then), (second, otherwise)]);
+                }
+                agreed
             }
             Value::Tensor(test) => {
                 let first = self.eval(then, want);
@@ -838,11 +685,6 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// Whether something that could not be parsed would have bound the name.
-fn ast_broken(ast: &Ast, name: &str) -> bool {
-    ast.broken.iter().any(|broken| broken.value == name)
-}
-
 /// Two layers in a row, as one.
 fn chained(first: (Callable, Span), second: (Callable, Span)) -> Callable {
     let mut links = Vec::new();
@@ -866,18 +708,4 @@ fn arithmetic_want(want: &Want) -> Want {
 /// A number of the program.
 fn number_value(value: f64, integer: bool) -> Value {
     if integer && value.abs() < 9e15 { Value::int(value as i64) } else { Value::Float(Some(value)) }
-}
-
-/// The value behind `--set NAME=`.
-fn parse_override(text: &str) -> Option<Value> {
-    match text {
-        "true" => return Some(Value::Bool(Some(true))),
-        "false" => return Some(Value::Bool(Some(false))),
-        _ => {}
-    }
-    if let Ok(number) = text.parse::<i64>() {
-        return Some(Value::int(number));
-    }
-    let (text, scale) = text.strip_suffix('%').map_or((text, 1.0), |share| (share, 0.01));
-    text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| Value::Float(Some(number * scale)))
 }

@@ -6,6 +6,7 @@
 //! extent is at least 1; where something was, the result holds what could be understood.
 //! No input makes it panic, recurse without bound or run without bound.
 
+mod arithmetic;
 mod blocks;
 mod body;
 mod calls;
@@ -17,6 +18,7 @@ mod elementwise;
 mod generic;
 pub mod hir;
 mod infer;
+mod lookup;
 pub mod manual;
 mod models;
 mod names;

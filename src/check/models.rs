@@ -18,7 +18,7 @@ pub(super) struct Instance {
     /// Its inputs that are known.
     pub(super) inputs: Vec<(String, Type)>,
     /// Its outputs; without a type where that is not known.
-    pub(super) outputs: Vec<(String, Option<Type>)>,
+    pub(super) outputs: Vec<(Spanned<String>, Option<Type>)>,
     key: String,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Walker<'a> {
                 Some(tensor) => {
                     let tensor = tensor.clone();
                     *ty = Some(tensor.ty.clone());
-                    self.set_output(name, &tensor, span);
+                    self.set_output(&name.value, &tensor, span);
                 }
                 None => complete = false,
             }
@@ -152,14 +152,15 @@ impl<'a> Walker<'a> {
     }
 
     /// The outputs of a model with the types its signature states.
-    fn promised_outputs(&mut self, declared: &'a ast::Callable) -> Vec<(String, Option<Type>)> {
+    fn promised_outputs(&mut self, declared: &'a ast::Callable) -> Vec<(Spanned<String>, Option<Type>)> {
         let (muted, problems) = (std::mem::replace(&mut self.muted, true), self.problems);
+        let unnamed = Spanned::new("value".to_owned(), declared.name.span);
         let outputs = match &declared.output {
             Some(Output::Named { outputs, .. }) => {
-                outputs.iter().map(|(name, ty)| (name.value.clone(), self.resolve_type(ty))).collect()
+                outputs.iter().map(|(name, ty)| (name.clone(), self.resolve_type(ty))).collect()
             }
-            Some(Output::Type(ty)) => vec![("value".to_owned(), self.resolve_type(ty))],
-            None => vec![("value".to_owned(), None)],
+            Some(Output::Type(ty)) => vec![(unnamed, self.resolve_type(ty))],
+            None => vec![(unnamed, None)],
         };
         self.muted = muted;
         self.problems = problems;

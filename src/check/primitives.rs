@@ -415,7 +415,9 @@ impl<'a> Walker<'a> {
             Primitive::Flatten => {
                 let shape = vec![super::types::Axis::Dim(super::types::count(&x.ty.shape))];
                 let ty = x.ty.with_shape(shape);
-                self.emit(HirOp::Reshape, &[&x], ty, span)
+                let made = super::arithmetic::worked_product(&x.ty.shape);
+                let result = self.emit_tensor(HirOp::Reshape, &[&x], ty, span);
+                result.map_or(Value::Unknown, |result| Value::Tensor(result.made_by(made)))
             }
             Primitive::Transpose => self.transpose(&x, at, argument(0), span),
             Primitive::Slice => self.slice_call(&x, at, &rest, span),

@@ -1,5 +1,6 @@
 //! Reductions, joining, cutting and rearranging: the shapes of what changes shapes.
 
+use super::arithmetic::{self, product};
 use super::dim::{Dim, Verdict};
 use super::hir::{Elementwise, HirOp, Reduce};
 use super::infer::{Walker, Want};
@@ -95,8 +96,8 @@ impl<'a> Walker<'a> {
             let plain = plain_dims(&part.ty.shape).is_some() && plain_dims(&first.ty.shape).is_some();
             if part.ty.shape.len() != shape.len() {
                 if plain {
-                    let problem =
-                        problems::concat_mismatch(Spanned::new(&first.ty, first_at), Spanned::new(&part.ty, *at), axis);
+                    let (ranks, fits) = ([shape.len(), part.ty.shape.len()], None);
+                    let problem = problems::concat_mismatch(&first.at(first_at), &part.at(*at), ranks, axis, fits);
                     self.report(problem);
                 }
                 return Value::Unknown;
@@ -106,8 +107,9 @@ impl<'a> Walker<'a> {
                 if index == axis {
                     *place = Axis::Dim(own.add(other));
                 } else if own.compare(other) == Verdict::Different {
-                    let problem =
-                        problems::concat_mismatch(Spanned::new(&first.ty, first_at), Spanned::new(&part.ty, *at), axis);
+                    let fits = joining_axis(&first.ty.shape, &part.ty.shape);
+                    let ranks = [first.ty.shape.len(); 2];
+                    let problem = problems::concat_mismatch(&first.at(first_at), &part.at(*at), ranks, axis, fits);
                     self.report(problem);
                     return Value::Unknown;
                 }
@@ -116,7 +118,10 @@ impl<'a> Walker<'a> {
         let references: Vec<&Tensor> = parts.iter().map(|(tensor, _)| tensor).collect();
         let ty = first.ty.with_shape(shape);
         // An axis counts from the front in the numeric form; behind a `..s` it is only known there.
-        self.emit(HirOp::Concat(axis), &references, ty, span)
+        let extents: Option<Vec<Dim>> = parts.iter().map(|(part, _)| part.ty.shape[axis].dim().cloned()).collect();
+        let made = extents.and_then(|extents| arithmetic::sum(&extents));
+        let result = self.emit_tensor(HirOp::Concat(axis), &references, ty, span);
+        result.map_or(Value::Unknown, |result| Value::Tensor(result.made_by(made)))
     }
 
     /// Tensors of one element type: truth values among numbers become numbers.
@@ -145,7 +150,7 @@ impl<'a> Walker<'a> {
         let (first, first_at) = parts.first().cloned()?;
         for (part, at) in &parts[1..] {
             if compare_shapes(&first.ty.shape, &part.ty.shape) == Verdict::Different {
-                self.report(problems::stack_mismatch(Spanned::new(&first.ty, first_at), Spanned::new(&part.ty, *at)));
+                self.report(problems::stack_mismatch(&first.at(first_at), &part.at(*at)));
                 return None;
             }
         }
@@ -227,17 +232,21 @@ impl<'a> Walker<'a> {
                 && (others < 1 || total % others != 0)
             {
                 shape[open] = super::types::axis(-1);
+                let rest: Shape =
+                    shape.iter().enumerate().filter(|(at, _)| *at != open).map(|(_, axis)| axis.clone()).collect();
                 self.report(problems::reshape_mismatch(
                     given.span,
-                    Spanned::new(&x.ty, at),
+                    &x.at(at),
                     &Written(&shape),
-                    &Dim::Known(total),
+                    product(&x.ty.shape),
+                    product(&rest),
                 ));
                 return Value::Unknown;
             }
             shape[open] = Axis::Dim(total.div(&others));
         } else if total.compare(&count(&shape)) == Verdict::Different {
-            self.report(problems::reshape_mismatch(given.span, Spanned::new(&x.ty, at), &Written(&shape), &total));
+            let (own, asked) = (product(&x.ty.shape), product(&shape));
+            self.report(problems::reshape_mismatch(given.span, &x.at(at), &Written(&shape), own, asked));
             return Value::Unknown;
         }
         self.emit(HirOp::Reshape, &[x], x.ty.with_shape(shape), span)
@@ -259,7 +268,7 @@ impl<'a> Walker<'a> {
                 let mut sorted = normal.clone();
                 sorted.sort_unstable();
                 if !sorted.into_iter().eq(0..rank as i64) {
-                    self.report(problems::not_a_permutation(given.span, &numbers, Spanned::new(&x.ty, at)));
+                    self.report(problems::not_a_permutation(given.span, &numbers, &x.at(at)));
                     return Value::Unknown;
                 }
                 normal.into_iter().map(|number| number as usize).collect()
@@ -325,7 +334,7 @@ impl<'a> Walker<'a> {
     pub(super) fn upsample(&mut self, x: &Tensor, at: Span, factor: Option<&Argument>, span: Span) -> Value {
         let (Some(factor), Some(dims)) = (factor, plain_dims(&x.ty.shape)) else { return Value::Unknown };
         if dims.len() < 2 {
-            self.report(problems::window_rank(at, "upsample", &x.ty));
+            self.report(problems::window_rank(&x.at(at), span, "upsample"));
             return Value::Unknown;
         }
         let Some(given) = self.as_shape(&factor.value, factor.span) else { return Value::Unknown };
@@ -340,17 +349,19 @@ impl<'a> Walker<'a> {
             return Value::Unknown;
         }
         let mut value = x.clone();
+        let mut notes = Vec::with_capacity(factors.len());
         for (axis, &factor) in factors.iter().enumerate() {
             let mut shape = value.ty.shape.clone();
             shape[axis] = Axis::Dim(dims[axis].mul(&Dim::Known(factor)));
             let ty = value.ty.with_shape(shape);
+            notes.push(arithmetic::of_two(&dims[axis], "·", &Dim::Known(factor), &dims[axis].mul(&Dim::Known(factor))));
             let op = HirOp::Upsample { axis, factor: factor as usize };
             match self.emit_tensor(op, &[&value], ty, span) {
                 Some(next) => value = next,
                 None => return Value::Unknown,
             }
         }
-        Value::Tensor(value)
+        Value::Tensor(value.made_by(arithmetic::notes(notes)))
     }
 
     /// `expand(x, [t, n])` repeats to a shape that has that of `x` as its suffix; `expand(x, 5, axis = 0)` makes a new axis.
@@ -379,7 +390,7 @@ impl<'a> Walker<'a> {
         let fits = short <= long && compare_shapes(&x.ty.shape, &shape[long - short..].to_vec()) != Verdict::Different;
         if !fits {
             if plain {
-                self.report(problems::expand_mismatch(target.span, Spanned::new(&x.ty, at), &Written(&shape)));
+                self.report(problems::expand_mismatch(target.span, &x.at(at), &Written(&shape)));
             }
             return Value::Unknown;
         }
@@ -470,12 +481,12 @@ impl<'a> Walker<'a> {
     fn index_tensor(&mut self, x: &Tensor, at: Span, indices: &'a [IndexExpr], span: Span) -> Value {
         let ast = self.ast();
         if x.ty.is_lifted() {
-            self.report(problems::untyped_argument(at, "indexing"));
+            self.report(problems::untyped_argument(at, "x[…]"));
             return Value::Unknown;
         }
         let known = plain_dims(&x.ty.shape);
         if known.as_ref().is_some_and(|dims| indices.len() > dims.len()) {
-            self.report(problems::too_many_indices(span, indices.len(), Spanned::new(&x.ty, at)));
+            self.report(problems::too_many_indices(span, indices.len(), &x.at(at)));
             return Value::Unknown;
         }
         // Ranges first, in one go, then the axes that go, from the last.
@@ -502,7 +513,7 @@ impl<'a> Walker<'a> {
                     if let Some(number) = position.known() {
                         let beyond = extent.known().is_some_and(|extent| number >= extent);
                         if number < 0 || beyond {
-                            self.report(problems::index_out_of_range(place, &index, &extent, Spanned::new(&x.ty, at)));
+                            self.report(problems::index_out_of_range(place, &index, &extent, &x.at(at)));
                             return Value::Unknown;
                         }
                     }
@@ -568,11 +579,11 @@ impl<'a> Walker<'a> {
         };
         let Some((Axis::Dim(rows), rest)) = table.ty.shape.split_first() else { return Value::Unknown };
         if rows.compare(count) == Verdict::Different {
-            let problem = problems::gather_mismatch(Spanned::new(&table.ty, at), Spanned::new(&index.ty, place));
+            let problem = problems::gather_mismatch(&table.at(at), &index.at(place));
             self.report(problem);
             return Value::Unknown;
         }
-        let Some(table) = self.numbers(table, at, "indexing") else { return Value::Unknown };
+        let Some(table) = self.numbers(table, at, "x[…]") else { return Value::Unknown };
         let mut shape = index.ty.shape.clone();
         shape.extend(rest.iter().cloned());
         // An element of a vector is a product with the category as a vector of 0 and 1, which `graph::stabilize` sees through.
@@ -591,6 +602,13 @@ impl<'a> Walker<'a> {
             _ => self.emit(HirOp::Gather, &[&table, index], Type::number(shape), span),
         }
     }
+}
+
+/// The one axis in which two shapes differ.
+fn joining_axis(a: &Shape, b: &Shape) -> Option<usize> {
+    let mut different = (0..a.len()).filter(|&at| a[at] != b[at]);
+    let axis = different.next()?;
+    different.next().is_none().then_some(axis)
 }
 
 /// A reduction as it is written.

@@ -1,8 +1,10 @@
 //! Declared types on both sides of a call: arguments fitted to inputs, results to outputs, and the names that this binds.
 
+use super::arithmetic::product;
 use super::dim::{Dim, Verdict};
 use super::infer::{Local, Walker};
-use super::types::{Argument, Axis, Element, Shape, Type, Value, Written, compare_shapes};
+use super::types::{Argument, Axis, Element, Shape, Type, Value, Written, compare_shapes, known_shape};
+use crate::diagnostics::shapes::FitAdvice;
 use crate::diagnostics::{names as name_problems, shapes as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, CallableKind, DimExpr, ExprId, ExprKind, Output, Parameter, TypeExpr, TypeExprKind};
@@ -35,21 +37,37 @@ impl<'a> Walker<'a> {
             tensor = self.as_numbers(&tensor, argument.span)?;
         }
         if let Err(reason) = self.fit(ty, &tensor.ty, argument.span) {
-            let declared = self.written(ty.span);
-            let problem = problems::argument_mismatch(
-                Spanned::new(&tensor.ty, argument.span),
+            let (declared, name) = (self.written(ty.span), self.written(argument.span));
+            let asked = reason.is_some().then(|| self.asked_type(ty)).flatten();
+            let call = self.frames.last().and_then(|frame| frame.call);
+            let own = self.frames.last().is_none_or(|frame| !self.program.units[frame.unit].prelude);
+            let letters = |text: &str| text.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+            let problem = problems::argument_mismatch(&problems::Misfit {
+                argument: &tensor.at(argument.span),
                 callee,
-                Spanned::new(declared.as_str(), ty.span),
-                reason.as_ref().map(|(text, span)| (text.as_str(), *span)),
-                (tensor.origin != argument.span).then_some(tensor.origin),
-                fit_advice(ty, &tensor.ty),
-            );
+                declared: Spanned::new(&declared, ty.span),
+                own,
+                asked: asked.as_deref(),
+                reason: reason.as_ref().map(|(text, span)| (text.as_str(), *span)),
+                call,
+                advice: self.fit_advice(ty, &tensor.ty),
+                direct: call.is_some_and(|call| self.sources.slice(call).starts_with(callee)),
+                name: Some(name.as_str()).filter(|name| letters(name)),
+            });
             self.report(problem);
             return None;
         }
         let value = Value::Tensor(tensor);
         self.bind(&name.value, value.clone(), argument.span);
         Some(value)
+    }
+
+    /// A declared type with what its names stand for here.
+    fn asked_type(&mut self, ty: &'a TypeExpr) -> Option<String> {
+        let (muted, problems) = (std::mem::replace(&mut self.muted, true), self.problems);
+        let resolved = self.resolve_type(ty);
+        (self.muted, self.problems) = (muted, problems);
+        resolved.map(|resolved| resolved.to_string())
     }
 
     /// The text of a place.
@@ -436,6 +454,10 @@ impl<'a> Walker<'a> {
     fn check_output(&mut self, value: Value, ty: &'a TypeExpr, span: Span, name: &str) -> Value {
         let declared = self.resolve_type(ty);
         if matches!(value, Value::Unknown) {
+            // Of an `if` that is not decided here each branch gives what the signature says.
+            for (branch, expr) in self.open_branches.remove(&span).into_iter().flatten() {
+                self.check_output(branch, ty, self.value_span(expr), name);
+            }
             return Value::Unknown;
         }
         let (Some(declared), Some(mut tensor)) = (declared, self.to_tensor(&value, span)) else {
@@ -452,8 +474,7 @@ impl<'a> Walker<'a> {
             (declared, actual) => declared == actual,
         };
         if !elements || compare_shapes(&declared.shape, &tensor.ty.shape) == Verdict::Different {
-            let origin = (tensor.origin != span).then_some(tensor.origin);
-            self.report(problems::output_mismatch(span, name, &tensor.ty, Spanned::new(&declared, ty.span), origin));
+            self.report(problems::output_mismatch(name, &tensor.at(span), Spanned::new(&declared, ty.span)));
             return Value::Unknown;
         }
         if !self.recording {
@@ -482,23 +503,82 @@ impl<'a> Walker<'a> {
         }
         ast[body].span
     }
-}
 
-/// What to do about an argument of another type.
-fn fit_advice(ty: &TypeExpr, actual: &Type) -> problems::FitAdvice {
-    let (TypeExprKind::Tensor(dims), Element::Number) = (&ty.kind, &actual.element) else {
-        return match (&ty.kind, &actual.element) {
-            (TypeExprKind::Tensor(_), Element::Class { .. }) => problems::FitAdvice::OneHot,
-            (TypeExprKind::Class { .. }, Element::Number) => problems::FitAdvice::ClassWanted,
-            _ => problems::FitAdvice::None,
+    /// What to do about an argument of another type.
+    fn fit_advice(&self, ty: &TypeExpr, actual: &Type) -> FitAdvice {
+        let dims = match (&ty.kind, &actual.element) {
+            (TypeExprKind::Tensor(dims), Element::Number) => dims,
+            (TypeExprKind::Tensor(_), Element::Class { .. }) => return FitAdvice::OneHot,
+            (TypeExprKind::Class { arguments, shape }, Element::Number) => {
+                return self.class_advice(arguments, shape.as_deref(), &actual.shape);
+            }
+            _ => return FitAdvice::None,
         };
-    };
-    let open = dims.iter().any(|dim| matches!(dim, DimExpr::Rest(_)));
-    match (dims.len(), actual.shape.len()) {
-        (1, 2) if !open => problems::FitAdvice::EachOrFlatten,
-        (1, rank) if !open && rank > 2 => problems::FitAdvice::Flatten,
-        (wanted, rank) if !open && rank == wanted + 1 => problems::FitAdvice::Each,
-        (1, 0) if !open => problems::FitAdvice::Wrap,
-        _ => problems::FitAdvice::None,
+        if let [DimExpr::Rest(name)] = dims.as_slice() {
+            let Some(Local { value: Value::Axes(bound), .. }) = self.local(&name.value) else { return FitAdvice::None };
+            let one = super::types::axis(1);
+            return match (bound.split_first(), actual.shape.split_first()) {
+                (Some((first, rest)), _) if *first == one && *rest == *actual.shape => FitAdvice::Wrap,
+                (_, Some((first, rest))) if *first == one && *rest == ***bound => FitAdvice::First,
+                _ => FitAdvice::None,
+            };
+        }
+        if dims.iter().any(|dim| matches!(dim, DimExpr::Rest(_))) {
+            return FitAdvice::None;
+        }
+        match (dims.len(), actual.shape.len()) {
+            (1, 2) => FitAdvice::EachOrFlatten,
+            (1, rank) if rank > 2 => FitAdvice::Flatten(product(&actual.shape)),
+            (wanted, rank) if rank == wanted + 1 => FitAdvice::Each,
+            (1, 0) => FitAdvice::Wrap,
+            (wanted, rank) if rank + 1 == wanted && known_shape(&actual.shape).is_some() => {
+                let mut shape = actual.shape.clone();
+                shape.push(super::types::axis(1));
+                FitAdvice::AddAxis(Written(&shape).to_string())
+            }
+            (3, 3) => match self.resolved_quietly(dims).as_deref() {
+                Some([height, width, channels])
+                    if [channels, height, width].into_iter().eq(actual.shape.iter()) && height != channels =>
+                {
+                    FitAdvice::ChannelsFirst
+                }
+                _ => FitAdvice::None,
+            },
+            _ => FitAdvice::None,
+        }
+    }
+
+    /// Numbers where a category belongs.
+    fn class_advice(&self, arguments: &[ExprId], declared: Option<&[DimExpr]>, actual: &Shape) -> FitAdvice {
+        let count = match arguments {
+            [count] => match &self.ast()[*count].kind {
+                ExprKind::Number { value, .. } => Some(*value as i64),
+                ExprKind::Name(name) => match self.local(name).map(|local| &local.value) {
+                    Some(Value::Int(dim)) => dim.known(),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        };
+        match (count.filter(|count| *count > 1), actual.as_slice()) {
+            (Some(count), [Axis::Dim(Dim::Known(extent))]) if *extent == count && declared.is_none() => {
+                FitAdvice::ArgMax
+            }
+            (Some(count), _) => FitAdvice::ClassWanted(format!("class({count})")),
+            (None, _) => FitAdvice::ClassWanted("class(k)".to_owned()),
+        }
+    }
+
+    /// Written dimensions that are numbers.
+    fn resolved_quietly(&self, dims: &[DimExpr]) -> Option<Shape> {
+        let numbers = dims.iter().map(|dim| match dim {
+            DimExpr::Dim(expr) => match &self.ast()[*expr].kind {
+                ExprKind::Number { value, integer: true } => Some(super::types::axis(*value as i64)),
+                _ => None,
+            },
+            DimExpr::Rest(_) => None,
+        });
+        numbers.collect()
     }
 }

@@ -104,8 +104,8 @@ struct Trainer<'w, 'a, 'h> {
 
 /// The names of a run's expressions: the model's outputs, then the data's fields.
 struct RunScope {
-    outputs: Vec<(String, Option<Type>)>,
-    fields: Vec<(String, Type)>,
+    outputs: Vec<(Spanned<String>, Option<Type>)>,
+    fields: Vec<FieldType>,
     /// Whether the data could not be understood, so that any name may be one of its fields.
     open: bool,
 }
@@ -116,14 +116,15 @@ impl<'a> Hooks<'a> for RunScope {
         if let Want::Kind(CallableKind::Optimizer | CallableKind::Schedule | CallableKind::Penalty) = want {
             return None;
         }
-        if let Some((_, ty)) = self.outputs.iter().find(|(output, _)| output == name) {
+        if let Some((output, ty)) = self.outputs.iter().find(|(output, _)| output.value == name) {
             return Some(match ty {
-                Some(ty) => walker.body_input(name, ty.clone(), Binding::ModelOutput, span),
+                Some(ty) => walker.body_input(name, ty.clone(), Binding::ModelOutput, span).placed_at(output.span),
                 None => Value::Unknown,
             });
         }
-        if let Some((_, ty)) = self.fields.iter().find(|(field, _)| field == name) {
-            return Some(walker.body_input(name, ty.clone(), Binding::Field, span));
+        if let Some(field) = self.fields.iter().find(|field| field.name.value == name) {
+            let value = walker.body_input(name, field.ty.clone(), Binding::Field, span);
+            return Some(value.placed_at(field.name.span));
         }
         let unit = walker.globals.main;
         let declared = walker.globals.find(unit, name, Group::Metric, None).is_some();
@@ -136,8 +137,8 @@ impl<'a> Hooks<'a> for RunScope {
     }
 
     fn names(&self) -> Vec<String> {
-        let outputs = self.outputs.iter().map(|(name, _)| name.clone());
-        outputs.chain(self.fields.iter().map(|(name, _)| name.clone())).collect()
+        let outputs = self.outputs.iter().map(|(name, _)| name.value.clone());
+        outputs.chain(self.fields.iter().map(|field| field.name.value.clone())).collect()
     }
 }
 
@@ -521,11 +522,7 @@ impl<'a> Trainer<'_, 'a, '_> {
     ) -> Option<Run> {
         let scope: Rc<RunScope> = Rc::new(RunScope {
             outputs: instance.outputs.clone(),
-            fields: fields
-                .unwrap_or_default()
-                .iter()
-                .map(|field| (field.name.value.clone(), field.ty.clone()))
-                .collect(),
+            fields: fields.unwrap_or_default().to_vec(),
             open: fields.is_none(),
         });
         let unit = self.walker.globals.main;

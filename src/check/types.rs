@@ -4,6 +4,7 @@ use super::dim::{Dim, Verdict};
 use super::names::DeclId;
 use super::primitives::Primitive;
 use crate::check::hir::{self, ValueId};
+use crate::diagnostics::Operand;
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::CallableKind;
 use std::fmt;
@@ -213,8 +214,27 @@ pub(super) struct Tensor {
     pub(super) body: u32,
     /// Its place there; means nothing while shapes are symbolic.
     pub(super) id: ValueId,
-    /// The expression that made it.
+    /// What gave it its shape: an operation or a layer in the file at hand, or what binds its name.
     pub(super) origin: Span,
+    /// How a number of its shape was worked out.
+    pub(super) made: Option<Rc<str>>,
+}
+
+impl Tensor {
+    /// The tensor as problems speak of it, where it stands at `span`.
+    pub(super) fn at(&self, span: Span) -> Operand {
+        Operand { ty: self.ty.to_string(), span, origin: self.origin, made: self.made.clone() }
+    }
+
+    /// The tensor with its shape explained.
+    pub(super) fn made_by(self, made: Option<String>) -> Tensor {
+        Tensor { made: made.map(Into::into), ..self }
+    }
+
+    /// The tensor with the shape of another one, and from the same place.
+    pub(super) fn shaped_as(self, source: &Tensor) -> Tensor {
+        Tensor { origin: source.origin, made: source.made.clone(), ..self }
+    }
 }
 
 /// An element of a compile-time list.
@@ -296,6 +316,14 @@ pub(super) struct Argument {
 }
 
 impl Value {
+    /// The value, its shape given by what stands at `origin`.
+    pub(super) fn placed_at(self, origin: Span) -> Value {
+        match self {
+            Value::Tensor(tensor) => Value::Tensor(Tensor { origin, ..tensor }),
+            other => other,
+        }
+    }
+
     /// A scalar of the program.
     pub(super) fn int(number: i64) -> Value {
         Value::Int(Dim::Known(number))

@@ -1,11 +1,12 @@
 //! Contractions and windows: `@`, `conv`, `conv_transpose`, `max_pool`, `avg_pool`.
 
+use super::arithmetic;
 use super::dim::{Dim, Verdict};
 use super::hir::{HirOp, Window};
 use super::infer::Walker;
 use super::types::{Argument, Axis, Shape, Tensor, Type, Value, plain_dims};
-use crate::diagnostics::shapes as problems;
-use crate::source::{Span, Spanned};
+use crate::diagnostics::{Operand, shapes as problems};
+use crate::source::Span;
 
 /// How the border of windows is treated.
 enum Padding {
@@ -33,10 +34,9 @@ impl<'a> Walker<'a> {
         let (Some(a), Some(b)) = (self.numbers(&a, left.1, "@"), self.numbers(&b, right.1, "@")) else {
             return Value::Unknown;
         };
-        let (written_a, written_b) = (Spanned::new(&a.ty, left.1), Spanned::new(&b.ty, right.1));
-        for written in [written_a, written_b] {
-            if written.value.shape.is_empty() {
-                self.report(problems::matmul_of_scalar(written, at));
+        for (tensor, place) in [(&a, left.1), (&b, right.1)] {
+            if tensor.ty.shape.is_empty() {
+                self.report(problems::matmul_of_scalar(&tensor.at(place), at));
                 return Value::Unknown;
             }
         }
@@ -50,7 +50,7 @@ impl<'a> Walker<'a> {
         if inner.compare(other) == Verdict::Different {
             let flips = columns.len() == 2
                 && columns.last().and_then(Axis::dim).is_some_and(|dim| dim.compare(inner) == Verdict::Equal);
-            self.report(problems::matmul_mismatch(written_a, written_b, a.origin, b.origin, flips));
+            self.report(problems::matmul_mismatch(&a.at(left.1), &b.at(right.1), inner, other, flips));
             return Value::Unknown;
         }
         let mut shape: Shape = rows[..rows.len() - 1].to_vec();
@@ -67,7 +67,7 @@ impl<'a> Walker<'a> {
             && super::types::compare_shapes(&rows[..leading].to_vec(), &columns[..leading].to_vec())
                 != Verdict::Different;
         if !same {
-            self.report(problems::matmul_leading(written_a, written_b));
+            self.report(problems::matmul_leading(&a.at(left.1), &b.at(right.1)));
             return Value::Unknown;
         }
         shape.extend(columns.last().cloned());
@@ -84,17 +84,12 @@ impl<'a> Walker<'a> {
             return Value::Unknown;
         };
         if dims.len() < 2 {
-            self.report(problems::window_rank(at, "conv", &x.ty));
+            self.report(problems::window_rank(&x.at(at), span, "conv"));
             return Value::Unknown;
         }
         let spatial = dims.len() - 1;
         if window.len() != spatial + 2 {
-            self.report(problems::conv_weights(
-                "conv",
-                Spanned::new(&w.ty, weights.span),
-                Spanned::new(&x.ty, at),
-                spatial,
-            ));
+            self.report(problems::conv_weights("conv", &w.at(weights.span), &x.at(at), spatial));
             return Value::Unknown;
         }
         let argument = |at: usize| rest.get(at).and_then(Option::as_ref);
@@ -106,8 +101,8 @@ impl<'a> Walker<'a> {
         if channels.compare(&dims[spatial]) == Verdict::Different {
             self.report(problems::conv_channels(
                 "conv",
-                Spanned::new(&w.ty, weights.span),
-                Spanned::new(&x.ty, at),
+                &w.at(weights.span),
+                &x.at(at),
                 &window[spatial],
                 &dims[spatial],
                 &groups,
@@ -123,11 +118,12 @@ impl<'a> Walker<'a> {
         }
         let size = window[..spatial].to_vec();
         let spec = WindowSpec { size, stride, padding, dilation, groups };
-        let Some((window, mut shape)) = self.windows(&spec, &dims[..spatial], &x.ty, "conv", span) else {
+        let Some((window, mut shape, made)) = self.windows(&spec, &dims[..spatial], &x.at(at), "conv", span) else {
             return Value::Unknown;
         };
         shape.push(Axis::Dim(outputs));
-        self.emit(HirOp::Conv(window), &[&x, &w], Type::number(shape), span)
+        let result = self.emit_tensor(HirOp::Conv(window), &[&x, &w], Type::number(shape), span);
+        result.map_or(Value::Unknown, |result| Value::Tensor(result.made_by(made)))
     }
 
     /// `conv_transpose(x, W, stride, padding, dilation)`: the transpose of `conv`; `x` is `[spatial…, c_in]`, `W` is
@@ -142,19 +138,18 @@ impl<'a> Walker<'a> {
             return Value::Unknown;
         };
         if dims.len() < 2 {
-            self.report(problems::window_rank(at, name, &x.ty));
+            self.report(problems::window_rank(&x.at(at), span, name));
             return Value::Unknown;
         }
         let spatial = dims.len() - 1;
         if filter.len() != spatial + 2 {
-            let (w, x) = (Spanned::new(&w.ty, weights.span), Spanned::new(&x.ty, at));
-            self.report(problems::conv_weights(name, w, x, spatial));
+            self.report(problems::conv_weights(name, &w.at(weights.span), &x.at(at), spatial));
             return Value::Unknown;
         }
         let one = Dim::Known(1);
         if filter[spatial].compare(&dims[spatial]) == Verdict::Different {
-            let (w, x) = (Spanned::new(&w.ty, weights.span), Spanned::new(&x.ty, at));
-            self.report(problems::conv_channels(name, w, x, &filter[spatial], &dims[spatial], &one));
+            let (w, x) = (w.at(weights.span), x.at(at));
+            self.report(problems::conv_channels(name, &w, &x, &filter[spatial], &dims[spatial], &one));
             return Value::Unknown;
         }
         let argument = |at: usize| rest.get(at).and_then(Option::as_ref);
@@ -198,7 +193,7 @@ impl<'a> Walker<'a> {
         let Some(x) = self.numbers(x, at, name) else { return Value::Unknown };
         let Some(dims) = plain_dims(&x.ty.shape) else { return Value::Unknown };
         if dims.len() < 2 {
-            self.report(problems::window_rank(at, name, &x.ty));
+            self.report(problems::window_rank(&x.at(at), span, name));
             return Value::Unknown;
         }
         let spatial = dims.len() - 1;
@@ -212,12 +207,13 @@ impl<'a> Walker<'a> {
         let Some(padding) = self.padding(argument(2), spatial, &x.ty) else { return Value::Unknown };
         let dilation = vec![Dim::Known(1); spatial];
         let spec = WindowSpec { size, stride, padding, dilation, groups: Dim::Known(1) };
-        let Some((window, mut shape)) = self.windows(&spec, &dims[..spatial], &x.ty, name, span) else {
+        let Some((window, mut shape, made)) = self.windows(&spec, &dims[..spatial], &x.at(at), name, span) else {
             return Value::Unknown;
         };
         shape.push(Axis::Dim(dims[spatial].clone()));
         let op = if max { HirOp::MaxPool(window) } else { HirOp::AvgPool(window) };
-        self.emit(op, &[&x], Type::number(shape), span)
+        let result = self.emit_tensor(op, &[&x], Type::number(shape), span);
+        result.map_or(Value::Unknown, |result| Value::Tensor(result.made_by(made)))
     }
 
     /// A number for every spatial axis: one for all, or a list.
@@ -263,16 +259,17 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The windows over spatial axes and the extents of the result.
+    /// The windows over spatial axes, the extents of the result and how these were worked out.
     fn windows(
         &mut self,
         spec: &WindowSpec,
         dims: &[Dim],
-        ty: &Type,
+        x: &Operand,
         name: &str,
         span: Span,
-    ) -> Option<(Window, Shape)> {
+    ) -> Option<(Window, Shape, Option<String>)> {
         let mut shape = Vec::with_capacity(dims.len());
+        let mut notes = Vec::with_capacity(dims.len());
         let mut window = Window {
             size: Vec::new(),
             stride: Vec::new(),
@@ -299,10 +296,23 @@ impl<'a> Walker<'a> {
                 }
                 Padding::Unknown => (Dim::Unknown, Dim::Known(0), Dim::Known(0)),
             };
+            let padding = match &spec.padding {
+                Padding::Widths(widths) => widths[axis].clone(),
+                Padding::Valid | Padding::Same | Padding::Unknown => Dim::Known(0),
+            };
+            let written = arithmetic::Windows { extent, padding: &padding, reach: &reach, stride, out: &out }.written();
             if matches!(out, Dim::Known(out) if out < 1) {
-                self.report(problems::window_too_large(span, name, axis, &reach, extent, ty));
+                self.report(problems::window_too_large(span, name, &reach, extent, x, written.as_deref()));
                 return None;
             }
+            notes.push(match &spec.padding {
+                Padding::Valid | Padding::Widths(_) => written,
+                Padding::Same if *stride == one => None,
+                Padding::Same => {
+                    arithmetic::of_two(extent, "/", stride, &out).map(|text| format!("{text}, rounded up"))
+                }
+                Padding::Unknown => None,
+            });
             let number = |dim: &Dim| dim.known().unwrap_or_default().max(0) as usize;
             window.size.push(number(size));
             window.stride.push(number(stride));
@@ -310,7 +320,7 @@ impl<'a> Walker<'a> {
             window.dilation.push(number(dilation));
             shape.push(Axis::Dim(out));
         }
-        Some((window, shape))
+        Some((window, shape, arithmetic::notes(notes)))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod fields;
 pub mod files;
 pub mod names;
 mod nearest;
+mod operand;
 pub mod render;
 pub mod sarif;
 pub mod shapes;
@@ -18,6 +19,7 @@ pub mod syntax;
 pub mod training;
 
 pub use nearest::nearest;
+pub use operand::Operand;
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
 //! Problems with names, kinds and declarations: one constructor each.
 
-use super::{Diagnostic, Edit};
+use super::{Diagnostic, Edit, Label};
 use crate::source::{Span, Spanned};
 
 /// `` `a`, `b` and `c` ``.
@@ -29,6 +29,16 @@ fn suggesting(diagnostic: Diagnostic, span: Span, near: Option<&str>) -> Diagnos
         }
         None => diagnostic,
     }
+}
+
+/// The use of a declaration in whose body something goes wrong, with what its dimensions are there.
+pub fn use_label(span: Span, name: &str, bound: &[(String, i64)]) -> Label {
+    let dimensions: Vec<String> = bound.iter().take(6).map(|(name, number)| format!("{name} = {number}")).collect();
+    let message = match dimensions.as_slice() {
+        [] => format!("in this use of `{name}`"),
+        dimensions => format!("in this use of `{name}`, with {}", dimensions.join(", ")),
+    };
+    Label { span, message }
 }
 
 /// `unknown-name`: nothing of that name is in scope.

@@ -1,11 +1,86 @@
 //! Problems with types and shapes: one constructor each.
 
-use super::{Diagnostic, Edit};
+use super::{Diagnostic, Edit, Operand};
 use crate::source::{Span, Spanned};
 use std::fmt::Display;
 
-/// What may help an argument of another type than asked for.
+/// What may help the operands of an elementwise operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JoinAdvice {
+    /// Nothing in particular.
+    None,
+    /// The left one is a vector of one.
+    FirstOfLeft,
+    /// The right one is a vector of one.
+    FirstOfRight,
+    /// The shorter one has the first axes of the longer one.
+    Leading,
+    /// One has an axis of 1.
+    OneAxis,
+}
+
+/// `shape-mismatch`: the shapes of an elementwise operation do not join.
+pub fn elementwise_mismatch(
+    symbol: &str,
+    span: Span,
+    left: &Operand,
+    right: &Operand,
+    advice: JoinAdvice,
+    fixable: bool,
+) -> Diagnostic {
+    let diagnostic = Diagnostic::error("shape-mismatch", format!("`{symbol}` cannot join {left} with {right}"))
+        .at_operand(right)
+        .and_operand(left);
+    let _ = span;
+    let first = |operand: &Operand| Edit::replace(operand.span.after(), "[0]");
+    match advice {
+        JoinAdvice::FirstOfLeft => diagnostic
+            .help("an axis of 1 does not stretch; the element itself, a scalar, joins with anything")
+            .fix_if(fixable, "take the element", first(left)),
+        JoinAdvice::FirstOfRight => diagnostic
+            .help("an axis of 1 does not stretch; the element itself, a scalar, joins with anything")
+            .fix_if(fixable, "take the element", first(right)),
+        JoinAdvice::Leading => diagnostic
+            .help("the shorter shape must be the last axes of the longer one, not the first; `transpose` moves axes"),
+        JoinAdvice::OneAxis => diagnostic
+            .help("an axis of 1 does not stretch; `expand` repeats along an axis, `reshape` takes the axis away"),
+        JoinAdvice::None => diagnostic.help("shapes must be equal, or one a scalar, or one the last axes of the other"),
+    }
+}
+
+/// `shape-mismatch`: the inner dimensions of `@` differ.
+pub fn matmul_mismatch(
+    left: &Operand,
+    right: &Operand,
+    columns: &impl Display,
+    rows: &impl Display,
+    flips: bool,
+) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`@` cannot join {left} with {right}"))
+        .at_operand(right)
+        .and_operand(left)
+        .help(format!("the last axis on the left, {columns}, must equal the first on the right, {rows}"))
+        .fix_if(flips, "transpose the right side", Edit::wrap(right.span, "transpose(", ")"))
+}
+
+/// `shape-mismatch`: the leading axes of `@` differ.
+pub fn matmul_leading(left: &Operand, right: &Operand) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("`@` cannot join {left} with {right}"))
+        .at_operand(right)
+        .and_operand(left)
+        .help("matrices of higher rank must have the same axes before the last two")
+}
+
+/// `shape-mismatch`: `@` of a scalar.
+pub fn matmul_of_scalar(operand: &Operand, at: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", "`@` takes vectors and matrices, not a scalar")
+        .at_operand(operand)
+        .help("for a product with a scalar write `*`")
+        .fix("write `*`", Edit::replace(at, "*"))
+}
+
+/// What may help an argument of another type than asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FitAdvice {
     /// Nothing in particular.
     None,
@@ -13,136 +88,150 @@ pub enum FitAdvice {
     EachOrFlatten,
     /// One axis more than the layer takes.
     Each,
-    /// Several axes more than a vector.
-    Flatten,
+    /// Several axes more than a vector; how many numbers they hold together.
+    Flatten(String),
+    /// An axis less than the layer takes: the shape with an axis of 1 behind.
+    AddAxis(String),
+    /// The same axes in another order, the channels first.
+    ChannelsFirst,
     /// A scalar where a vector belongs.
     Wrap,
+    /// A vector of one where a scalar belongs.
+    First,
     /// A category where numbers belong.
     OneHot,
-    /// Numbers where a category belongs.
-    ClassWanted,
+    /// Numbers, one for each category, where a category belongs.
+    ArgMax,
+    /// Numbers where a category belongs; the type to declare.
+    ClassWanted(String),
 }
 
 impl FitAdvice {
-    fn text(self, callee: &str) -> Option<String> {
-        match self {
-            FitAdvice::None => None,
-            FitAdvice::EachOrFlatten => Some(format!(
-                "map it over the first axis with `each {callee}`, or make one vector of it with `flatten` before"
-            )),
-            FitAdvice::Each => Some(format!("map it over the first axis with `each {callee}`")),
-            FitAdvice::Flatten => Some("make one vector of it with `flatten` before".to_owned()),
-            FitAdvice::Wrap => Some("a scalar in brackets is a vector of one: `[x]`".to_owned()),
-            FitAdvice::OneHot => Some("`one_hot(x)` makes numbers of a category".to_owned()),
-            FitAdvice::ClassWanted => Some("declare the field as `class(k)` in the data".to_owned()),
-        }
+    fn text(&self, callee: &str, argument: &str) -> Option<String> {
+        Some(match self {
+            FitAdvice::None => return None,
+            FitAdvice::EachOrFlatten => {
+                format!(
+                    "map it over the first axis with `each {callee}`, or make one vector of it with `flatten` before"
+                )
+            }
+            FitAdvice::Each => format!("map it over the first axis with `each {callee}`"),
+            FitAdvice::Flatten(total) => format!("`flatten` before makes one vector of it: {total}"),
+            FitAdvice::AddAxis(shape) => {
+                format!("`reshape({shape})` before adds the axis that is missing, with one channel")
+            }
+            FitAdvice::ChannelsFirst => {
+                "channels come last here; `transpose(x, [1, 2, 0])` moves the first axis behind \
+                the others"
+                    .to_owned()
+            }
+            FitAdvice::Wrap => format!("a scalar in brackets is a vector of one: `[{argument}]`"),
+            FitAdvice::First => format!("`{argument}[0]` is its only element"),
+            FitAdvice::OneHot => {
+                format!("`one_hot({argument})` makes numbers of a category; a loss for categories takes it as it is")
+            }
+            FitAdvice::ArgMax => {
+                format!(
+                    "`argmax({argument})` makes a category of them; better, declare the field as a category in the data"
+                )
+            }
+            FitAdvice::ClassWanted(class) => {
+                format!("declare it as `{argument}: {class}` in the data, from whole numbers or from names")
+            }
+        })
     }
 }
 
-/// `shape-mismatch`: the shapes of an elementwise operation do not join.
-pub fn elementwise_mismatch(
-    symbol: &str,
-    span: Span,
-    left: Spanned<impl Display>,
-    right: Spanned<impl Display>,
-    origins: [(Span, Span); 2],
-) -> Diagnostic {
-    let (a, b) = (&left.value, &right.value);
-    let mut diagnostic = Diagnostic::error("shape-mismatch", format!("`{symbol}` cannot join {a} with {b}"))
-        .at(right.span, format!("this is {b}"))
-        .and(left.span, format!("this is {a}"));
-    let _ = span;
-    for ((origin, place), ty) in origins.iter().zip([a.to_string(), b.to_string()]) {
-        if origin != place {
-            diagnostic = diagnostic.and(*origin, format!("{ty} comes from here"));
-        }
-    }
-    diagnostic
-        .help("shapes must be equal, or one a scalar, or one the last axes of the other; an axis of 1 does not stretch")
-}
-
-/// `shape-mismatch`: the inner dimensions of `@` differ.
-pub fn matmul_mismatch(
-    left: Spanned<impl Display>,
-    right: Spanned<impl Display>,
-    left_origin: Span,
-    right_origin: Span,
-    flips: bool,
-) -> Diagnostic {
-    let (a, b) = (&left.value, &right.value);
-    let mut diagnostic = Diagnostic::error("shape-mismatch", format!("`@` cannot join {a} with {b}"))
-        .at(right.span, format!("this is {b}"))
-        .and(left.span, format!("this is {a}"));
-    for (origin, place, ty) in [(left_origin, left.span, a.to_string()), (right_origin, right.span, b.to_string())] {
-        if origin != place {
-            diagnostic = diagnostic.and(origin, format!("{ty} comes from here"));
-        }
-    }
-    diagnostic.help("the last axis on the left must equal the first axis on the right").fix_if(
-        flips,
-        "transpose the right side",
-        Edit::wrap(right.span, "transpose(", ")"),
-    )
-}
-
-/// `shape-mismatch`: the leading axes of `@` differ.
-pub fn matmul_leading(left: Spanned<impl Display>, right: Spanned<impl Display>) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("`@` cannot join {} with {}", left.value, right.value))
-        .at(right.span, format!("this is {}", right.value))
-        .and(left.span, format!("this is {}", left.value))
-        .help("matrices of higher rank must have the same axes before the last two")
-}
-
-/// `shape-mismatch`: `@` of a scalar.
-pub fn matmul_of_scalar(operand: Spanned<impl Display>, at: Span) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", "`@` takes vectors and matrices, not a scalar")
-        .at(operand.span, format!("this is {}", operand.value))
-        .help("for a product with a scalar write `*`")
-        .fix("write `*`", Edit::replace(at, "*"))
+/// An argument that is not of the declared type.
+pub struct Misfit<'m> {
+    /// The argument.
+    pub argument: &'m Operand,
+    /// What takes it.
+    pub callee: &'m str,
+    /// The declared type, and where it is worth showing.
+    pub declared: Spanned<&'m str>,
+    /// That type with what its names stand for here, where one of them is the reason.
+    pub asked: Option<&'m str>,
+    /// Whether the declaration is the user's.
+    pub own: bool,
+    /// What bound a name of the type before.
+    pub reason: Option<(&'m str, Span)>,
+    /// The use.
+    pub call: Option<Span>,
+    /// What may help.
+    pub advice: FitAdvice,
+    /// Whether the use is written as a call or a link of a pipe of the callee.
+    pub direct: bool,
+    /// The argument's text, where it is a name.
+    pub name: Option<&'m str>,
 }
 
 /// `shape-mismatch`: an argument is not of the declared type.
-pub fn argument_mismatch(
-    argument: Spanned<impl Display>,
-    callee: &str,
-    declared: Spanned<&str>,
-    reason: Option<(&str, Span)>,
-    origin: Option<Span>,
-    advice: FitAdvice,
-) -> Diagnostic {
-    let actual = &argument.value;
-    let mut diagnostic =
-        Diagnostic::error("shape-mismatch", format!("`{callee}` takes {}, here it gets {actual}", declared.value))
-            .at(argument.span, format!("this is {actual}"));
-    if let Some(origin) = origin {
-        diagnostic = diagnostic.and(origin, format!("{actual} comes from here"));
-    }
-    if let Some((text, span)) = reason {
-        diagnostic = diagnostic.and(span, text);
-    }
-    diagnostic = diagnostic.and(declared.span, format!("`{callee}` asks for this"));
-    match advice.text(callee) {
+pub fn argument_mismatch(misfit: &Misfit<'_>) -> Diagnostic {
+    let Misfit { argument, callee, declared, .. } = misfit;
+    let message = match misfit.asked {
+        Some(asked) => format!("`{callee}` takes {}, here {asked}, and gets {argument}", declared.value),
+        None => format!("`{callee}` takes {}, here it gets {argument}", declared.value),
+    };
+    let diagnostic = Diagnostic::error("shape-mismatch", message);
+    // Behind `|>` the link is the place to edit, in a call the argument.
+    let link = misfit.call.filter(|call| !call.contains(argument.span));
+    let diagnostic = match link {
+        Some(link) => diagnostic.at(link, format!("takes {}", declared.value)).and_operand(argument),
+        None => diagnostic.at_operand(argument),
+    };
+    let diagnostic = match misfit.reason {
+        Some((text, span)) => diagnostic.and(span, text),
+        None => diagnostic,
+    };
+    let diagnostic = match misfit.own {
+        true => diagnostic.and(declared.span, format!("`{callee}` asks for this")),
+        false => diagnostic,
+    };
+    let diagnostic = match misfit.advice.text(callee, misfit.name.unwrap_or("x")) {
         Some(text) => diagnostic.help(text),
+        None => diagnostic,
+    };
+    let before = |text: &str| {
+        let link = link.filter(|_| misfit.direct)?;
+        Some(Edit::replace(Span { end: link.start, ..link }, text))
+    };
+    let around = |open: &str, close: &str| misfit.name.map(|_| Edit::wrap(argument.span, open, close));
+    let (title, edits) = match &misfit.advice {
+        FitAdvice::Flatten(_) => ("flatten it", before("flatten |> ").or_else(|| around("flatten(", ")"))),
+        FitAdvice::AddAxis(shape) => ("add the axis", before(&format!("reshape({shape}) |> "))),
+        FitAdvice::Wrap if link.is_none() => ("put it in brackets", around("[", "]")),
+        FitAdvice::First if link.is_none() => ("take its element", around("", "[0]")),
+        FitAdvice::OneHot => ("make numbers of it", before("one_hot |> ").or_else(|| around("one_hot(", ")"))),
+        FitAdvice::ArgMax if link.is_none() => ("make a category of it", around("argmax(", ")")),
+        FitAdvice::ChannelsFirst => ("move the channels", before("transpose([1, 2, 0]) |> ")),
+        FitAdvice::EachOrFlatten => {
+            return match before("flatten |> ") {
+                Some(flatten) => diagnostic.suggest("flatten it", flatten),
+                None => diagnostic,
+            };
+        }
+        FitAdvice::None
+        | FitAdvice::Each
+        | FitAdvice::ClassWanted(_)
+        | FitAdvice::Wrap
+        | FitAdvice::First
+        | FitAdvice::ArgMax => {
+            return diagnostic;
+        }
+    };
+    match edits {
+        Some(edits) => diagnostic.fix(title, edits),
         None => diagnostic,
     }
 }
 
 /// `shape-mismatch`: a body's value is not what the signature says.
-pub fn output_mismatch(
-    span: Span,
-    name: &str,
-    actual: &impl Display,
-    declared: Spanned<&impl Display>,
-    origin: Option<Span>,
-) -> Diagnostic {
+pub fn output_mismatch(name: &str, actual: &Operand, declared: Spanned<&impl Display>) -> Diagnostic {
     let message = format!("`{name}` should give {}, its body gives {actual}", declared.value);
-    let mut diagnostic = Diagnostic::error("shape-mismatch", message)
-        .at(span, format!("this is {actual}"))
-        .and(declared.span, format!("{} is declared here", declared.value));
-    if let Some(origin) = origin {
-        diagnostic = diagnostic.and(origin, format!("{actual} comes from here"));
-    }
-    diagnostic
+    Diagnostic::error("shape-mismatch", message)
+        .at_operand(actual)
+        .and(declared.span, format!("{} is declared here", declared.value))
 }
 
 /// `shape-mismatch`: a body gives another number of values than the signature says.
@@ -220,26 +309,38 @@ pub fn shared_layer_shape(span: Span, path: &str, now: &impl Display, before: &s
 }
 
 /// `shape-mismatch`: the tensors under `each` or `scan` are of different lengths.
-pub fn each_extents(span: Span, actual: &impl Display, first: Span, other: &impl Display) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("the first axes of {other} and {actual} differ"))
-        .at(span, format!("this is {actual}"))
-        .and(first, format!("this is {other}"))
+pub fn each_extents(actual: &Operand, first: &Operand) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("the first axes of {first} and {actual} differ"))
+        .at_operand(actual)
+        .and_operand(first)
         .help("what runs together has the same first axis")
 }
 
 /// `shape-mismatch`: a scalar has no first axis.
-pub fn each_of_scalar(span: Span, actual: &impl Display, each: Span) -> Diagnostic {
+pub fn each_of_scalar(actual: &Operand, each: Span) -> Diagnostic {
     Diagnostic::error("shape-mismatch", format!("there is no first axis in {actual} to run over"))
-        .at(span, format!("this is {actual}"))
+        .at_operand(actual)
         .and(each, "runs over the first axis")
 }
 
 /// `shape-mismatch`: the parts of `concat` differ beside the joined axis.
-pub fn concat_mismatch(first: Spanned<impl Display>, part: Spanned<impl Display>, axis: usize) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("`concat` cannot join {} with {}", first.value, part.value))
-        .at(part.span, format!("this is {}", part.value))
-        .and(first.span, format!("this is {}", first.value))
-        .help(format!("all axes but the joined one (axis {axis}) must be equal"))
+pub fn concat_mismatch(
+    first: &Operand,
+    part: &Operand,
+    rank: [usize; 2],
+    joined: usize,
+    fits: Option<usize>,
+) -> Diagnostic {
+    let diagnostic = Diagnostic::error("shape-mismatch", format!("`concat` cannot join {first} with {part}"))
+        .at_operand(part)
+        .and_operand(first);
+    match fits {
+        _ if rank[0] != rank[1] => {
+            diagnostic.help("`concat` joins tensors with the same number of axes; `reshape` adds one of 1")
+        }
+        Some(axis) => diagnostic.help(format!("they join along axis {axis}: `concat(…, axis = {axis})`")),
+        None => diagnostic.help(format!("all axes but the joined one (axis {joined}) must be equal")),
+    }
 }
 
 /// `shape-mismatch`: `concat` of scalars.
@@ -250,71 +351,75 @@ pub fn concat_of_scalars(span: Span) -> Diagnostic {
 }
 
 /// `shape-mismatch`: the elements of a list differ in shape.
-pub fn stack_mismatch(first: Spanned<impl Display>, part: Spanned<impl Display>) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("a list cannot hold {} beside {}", part.value, first.value))
-        .at(part.span, format!("this is {}", part.value))
-        .and(first.span, format!("this is {}", first.value))
+pub fn stack_mismatch(first: &Operand, part: &Operand) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("a list cannot hold {part} beside {first}"))
+        .at_operand(part)
+        .and_operand(first)
         .help("the elements of a list have one shape; `concat(a, b)` joins vectors of different lengths")
 }
 
 /// `shape-mismatch`: `reshape` to another number of elements.
 pub fn reshape_mismatch(
     span: Span,
-    operand: Spanned<impl Display>,
+    operand: &Operand,
     shape: &impl Display,
-    total: &impl Display,
+    own: impl Display,
+    asked: impl Display,
 ) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("{} cannot take the shape {shape}", operand.value))
-        .at(span, "the number of elements differs")
-        .and(operand.span, format!("{total} elements"))
+    Diagnostic::error("shape-mismatch", format!("{operand} cannot take the shape {shape}"))
+        .at(span, asked.to_string())
+        .and(operand.span, own.to_string())
+        .help("the number of elements must stay the same; `-1` stands for the one axis that is to be worked out")
 }
 
 /// `shape-mismatch`: `expand` to a shape that does not end in the operand's.
-pub fn expand_mismatch(span: Span, operand: Spanned<impl Display>, shape: &impl Display) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("{} cannot be repeated to {shape}", operand.value))
+pub fn expand_mismatch(span: Span, operand: &Operand, shape: &impl Display) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("{operand} cannot be repeated to {shape}"))
         .at(span, "the last axes differ")
-        .and(operand.span, format!("this is {}", operand.value))
+        .and_operand(operand)
         .help("the shape asked for ends in that of the operand")
 }
 
 /// `shape-mismatch`: a table has another number of rows than there are categories.
-pub fn gather_mismatch(table: Spanned<impl Display>, index: Spanned<impl Display>) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("{} has no row for each category of {}", table.value, index.value))
-        .at(index.span, format!("this is {}", index.value))
-        .and(table.span, format!("this is {}", table.value))
+pub fn gather_mismatch(table: &Operand, index: &Operand) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("{table} has no row for each category of {index}"))
+        .at_operand(index)
+        .and_operand(table)
         .help("the first axis of the table has one element for each category")
 }
 
 /// `shape-mismatch`: the weights of a convolution are of another rank.
-pub fn conv_weights(
-    name: &str,
-    weights: Spanned<impl Display>,
-    x: Spanned<impl Display>,
-    spatial: usize,
-) -> Diagnostic {
+pub fn conv_weights(name: &str, weights: &Operand, x: &Operand, spatial: usize) -> Diagnostic {
     let form = match spatial {
         1 => "[k, c_in, c_out]",
         2 => "[kh, kw, c_in, c_out]",
         _ => "[one size for each spatial axis, c_in, c_out]",
     };
-    Diagnostic::error("shape-mismatch", format!("`{name}` of {} needs weights {form}, not {}", x.value, weights.value))
-        .at(weights.span, format!("this is {}", weights.value))
-        .and(x.span, format!("this is {}", x.value))
+    Diagnostic::error("shape-mismatch", format!("`{name}` of {x} needs weights {form}, not {weights}"))
+        .at_operand(weights)
+        .and_operand(x)
 }
 
 /// `shape-mismatch`: the channels of a convolution differ.
 pub fn conv_channels(
     name: &str,
-    weights: Spanned<impl Display>,
-    x: Spanned<impl Display>,
+    weights: &Operand,
+    x: &Operand,
     inputs: &impl Display,
     channels: &impl Display,
     groups: &impl Display,
 ) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("`{name}` cannot join {} with the weights {}", x.value, weights.value))
-        .at(weights.span, format!("{inputs} input channels, in {groups} group(s)"))
-        .and(x.span, format!("{channels} channels"))
-        .help("the last axis of the image equals the input channels of the weights times the groups")
+    let times = match groups.to_string().as_str() {
+        "1" => String::new(),
+        groups => format!(" in each of {groups} groups"),
+    };
+    Diagnostic::error("shape-mismatch", format!("`{name}` cannot join {x} with the weights {weights}"))
+        .at(weights.span, format!("for {inputs} input channels{times}"))
+        .and(x.span, format!("{channels} channels, the last axis of {x}"))
+        .and_operand(x)
+        .help(
+            "the last axis of the image equals the input channels of the weights times the groups; channels come last",
+        )
 }
 
 /// `out-of-range`: output channels that the groups do not divide.
@@ -324,10 +429,13 @@ pub fn conv_groups(span: Span, groups: i64, outputs: i64) -> Diagnostic {
 }
 
 /// `shape-mismatch`: an operation over windows of what has no spatial axis.
-pub fn window_rank(span: Span, name: &str, actual: &impl Display) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("`{name}` takes spatial axes and channels, not {actual}"))
-        .at(span, format!("this is {actual}"))
-        .help("an image is `[height, width, channels]`, a signal `[length, channels]`")
+pub fn window_rank(x: &Operand, call: Span, name: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error("shape-mismatch", format!("`{name}` takes spatial axes and channels, not {x}"));
+    let diagnostic = match call.contains(x.span) {
+        true => diagnostic.at_operand(x),
+        false => diagnostic.at(call, "runs over spatial axes").and_operand(x),
+    };
+    diagnostic.help("an image is `[height, width, channels]`, a signal `[length, channels]`")
 }
 
 /// `out-of-range`: a list that has not one number for each spatial axis.
@@ -336,18 +444,33 @@ pub fn window_list(span: Span, name: &str, spatial: usize, actual: &impl Display
         .at(span, "here")
 }
 
-/// `out-of-range`: a window larger than what it runs over.
+/// `out-of-range`: a window larger than what it runs over; `worked` is the arithmetic of how many there would be.
 pub fn window_too_large(
     span: Span,
     name: &str,
-    axis: usize,
     size: &impl Display,
     extent: &impl Display,
-    actual: &impl Display,
+    x: &Operand,
+    worked: Option<&str>,
 ) -> Diagnostic {
-    Diagnostic::error("out-of-range", format!("a window of {size} does not fit into {extent}"))
-        .at(span, format!("`{name}` over axis {axis} of {actual}"))
-        .help("make the window smaller, or use `padding = same`")
+    let label = match worked {
+        Some(worked) => format!("`{name}` over {x}: {worked}"),
+        None => format!("`{name}` over {x}"),
+    };
+    let diagnostic = Diagnostic::error("out-of-range", format!("a window of {size} does not fit into {extent}"))
+        .at(span, label)
+        .and_operand(x);
+    match channels_first(&x.ty) {
+        true => diagnostic.help("is the first axis that of the channels? they come last: `transpose(x, [1, 2, 0])`"),
+        false => diagnostic.help("make the window smaller, or use `padding = same`"),
+    }
+}
+
+/// Whether a written shape looks like that of an image with its channels first.
+fn channels_first(shape: &str) -> bool {
+    let extents: Vec<u64> =
+        shape.trim_matches(['[', ']']).split(", ").map_while(|extent| extent.parse().ok()).collect();
+    matches!(extents.as_slice(), [channels @ (1 | 3 | 4), height, width] if height > channels && width > &4)
 }
 
 /// `out-of-range`: an extent below 1.
@@ -422,15 +545,10 @@ pub fn axis_needed(span: Span, name: &str, actual: &impl Display) -> Diagnostic 
 }
 
 /// `out-of-range`: an index beyond its axis.
-pub fn index_out_of_range(
-    span: Span,
-    index: &impl Display,
-    extent: &impl Display,
-    base: Spanned<impl Display>,
-) -> Diagnostic {
+pub fn index_out_of_range(span: Span, index: &impl Display, extent: &impl Display, base: &Operand) -> Diagnostic {
     Diagnostic::error("out-of-range", format!("there is no element {index} on an axis of {extent}"))
         .at(span, "beyond the axis")
-        .and(base.span, format!("this is {}", base.value))
+        .and_operand(base)
         .help("indices count from 0, or from the end with -1")
 }
 
@@ -460,10 +578,10 @@ pub fn range_out_of_bounds(
 }
 
 /// `shape-mismatch`: more indices than axes.
-pub fn too_many_indices(span: Span, count: usize, base: Spanned<impl Display>) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("{count} indices for {}", base.value))
+pub fn too_many_indices(span: Span, count: usize, base: &Operand) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("{count} indices for {base}"))
         .at(span, "more indices than axes")
-        .and(base.span, format!("this is {}", base.value))
+        .and_operand(base)
 }
 
 /// `not-compile-time`: an index that is neither a number of the program nor a category.
@@ -492,10 +610,10 @@ pub fn split_total(span: Span, total: &impl Display, extent: &impl Display, actu
 }
 
 /// `out-of-range`: axes that are no permutation.
-pub fn not_a_permutation(span: Span, axes: &[i64], base: Spanned<impl Display>) -> Diagnostic {
-    Diagnostic::error("out-of-range", format!("{axes:?} does not name every axis of {} once", base.value))
+pub fn not_a_permutation(span: Span, axes: &[i64], base: &Operand) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("{axes:?} does not name every axis of {base} once"))
         .at(span, "here")
-        .and(base.span, format!("this is {}", base.value))
+        .and_operand(base)
 }
 
 /// `out-of-range`: widths that `pad` does not understand.
@@ -703,10 +821,23 @@ pub fn empty_list(span: Span) -> Diagnostic {
 }
 
 /// `shape-mismatch`: `let (a, b) = e` with another number of values.
-pub fn destructure(span: Span, wanted: usize, found: &str, names: Span) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("{wanted} names for {found}"))
-        .at(span, format!("this is {found}"))
-        .and(names, "bound here")
+pub fn destructure(names: Span, wanted: usize, found: &str, value: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error("shape-mismatch", format!("{wanted} names for {found}"))
+        .at(names, format!("{wanted} names"))
+        .and(value, format!("this is {found}"));
+    if found.ends_with("values") {
+        diagnostic.help("bind as many names as there are values")
+    } else {
+        diagnostic.help("`split(x, 2)` makes two parts of a tensor; one name takes it whole")
+    }
+}
+
+/// `shape-mismatch`: what an optimizer makes of a parameter's element is more than one number.
+pub fn update_not_elementwise(span: Span, actual: &impl Display, name: Span) -> Diagnostic {
+    Diagnostic::error("shape-mismatch", format!("the next `param` is one number, not {actual}"))
+        .at(span, format!("this is {actual}"))
+        .and(name, "one element of a parameter")
+        .help("an optimizer is written for one element; it runs over all elements of every parameter")
 }
 
 /// `out-of-range`: a division by the number 0.

@@ -177,7 +177,21 @@ pub fn field_does_not_fit(
     )
     .at(field.span, format!("this is {actual}"))
     .and(signature, format!("`{model}` takes {declared}"))
-    .help("change the field's type and expression, or the signature of the model")
+    .help(match channels_moved(&actual.to_string(), declared) {
+        true => "channels come last here: `transpose(…, [1, 2, 0])` in the field's expression moves them behind",
+        false => "change the field's type and expression, or the signature of the model",
+    })
+}
+
+/// Whether one written shape is that of an image with its channels first, the other with its channels last.
+fn channels_moved(first: &str, last: &str) -> bool {
+    let extents = |shape: &str| -> Vec<String> {
+        shape.trim_matches(['[', ']']).split(',').map(|extent| extent.trim().to_owned()).collect()
+    };
+    match (extents(first).as_slice(), extents(last).as_slice()) {
+        ([a, b, c], [d, e, f]) => a == f && b == d && c == e && a != b,
+        _ => false,
+    }
 }
 
 /// `unknown-name`: `--only` names no run.
