@@ -11,6 +11,7 @@ use crate::check::dim::{Dim, Verdict};
 use crate::check::hir::{self, Binding, Body, BodyInput, Elementwise, HirOp, LayerUse, Param, State, ValueId};
 use crate::diagnostics::{names as name_problems, shapes as problems};
 use crate::source::Span;
+use crate::syntax::ast::CallableKind;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -127,7 +128,7 @@ impl<'a> Walker<'a> {
 
     /// Applies an operation to values of the innermost body by their numbers.
     pub(super) fn push_value(&mut self, op: HirOp, operands: Vec<ValueId>, ty: &Type, span: Span) -> Option<ValueId> {
-        if !self.check_extents(&ty.shape, span) {
+        if !self.check_extents(&ty.shape, span) || !self.check_place(&op, ty, span) {
             return None;
         }
         if !self.recording {
@@ -165,6 +166,43 @@ impl<'a> Walker<'a> {
         if let Some(output) = first_tensor(value).and_then(|first| first.ty.known()) {
             layer.output = output;
         }
+    }
+
+    /// Whether the declaration being checked may do this: an optimizer works on one element at a time, and what is computed
+    /// of a run's results gives the same twice.
+    fn check_place(&mut self, op: &HirOp, ty: &Type, span: Span) -> bool {
+        let Some(kind) = self.frames.first().and_then(|frame| frame.kind) else { return true };
+        let random = matches!(op, HirOp::Bernoulli | HirOp::Normal | HirOp::Uniform);
+        let elementwise = matches!(
+            op,
+            HirOp::Input(_)
+                | HirOp::State(_)
+                | HirOp::Number(_)
+                | HirOp::Truth(_)
+                | HirOp::Elementwise(_)
+                | HirOp::Fill
+                | HirOp::StopGradient
+        );
+        let problem = match kind {
+            CallableKind::Optimizer if !elementwise || !(ty.shape.is_empty() || matches!(op, HirOp::Fill)) => {
+                problems::not_elementwise(span)
+            }
+            CallableKind::Metric | CallableKind::Penalty | CallableKind::Schedule if random => {
+                problems::misplaced_random(span, kind.keyword())
+            }
+            CallableKind::Fn
+            | CallableKind::Activation
+            | CallableKind::Loss
+            | CallableKind::Metric
+            | CallableKind::Penalty
+            | CallableKind::Init
+            | CallableKind::Schedule
+            | CallableKind::Optimizer
+            | CallableKind::Layer
+            | CallableKind::Model => return true,
+        };
+        self.report(problem);
+        false
     }
 
     /// The number of a value in the innermost body, captured where it belongs to a body around it.

@@ -23,6 +23,8 @@ pub(super) enum Dim {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct Poly {
     terms: Vec<(Monomial, i64)>,
+    /// The number of atoms written out, those inside of atoms too.
+    size: usize,
 }
 
 /// A product of atoms with their powers, sorted; the constant has none.
@@ -59,15 +61,23 @@ pub(super) enum Verdict {
 /// Polynomials with more terms than this are not followed.
 const MOST_TERMS: usize = 48;
 
+/// Nor those that are longer than this when they are written out: atoms nest, and what is built of shared parts doubles
+/// with each step.
+const MOST_ATOMS: usize = 256;
+
 impl Dim {
     /// The dimension of that name.
     pub(super) fn name(name: &str) -> Dim {
         Dim::atom(Atom::Name(name.into()))
     }
 
-    /// An opaque atom as a dimension.
+    /// An opaque atom as a dimension; unknown where it is too long to follow.
     pub(super) fn atom(atom: Atom) -> Dim {
-        Dim::Poly(Rc::new(Poly { terms: vec![(vec![(atom, 1)], 1)] }))
+        let size = atom.size();
+        match size <= MOST_ATOMS {
+            true => Dim::Poly(Rc::new(Poly { terms: vec![(vec![(atom, 1)], 1)], size })),
+            false => Dim::Unknown,
+        }
     }
 
     /// Its number, where it has one.
@@ -104,7 +114,13 @@ impl Dim {
             [] => Dim::Known(0),
             [(monomial, factor)] if monomial.is_empty() => Dim::Known(*factor),
             _ if merged.len() > MOST_TERMS => Dim::Unknown,
-            _ => Dim::Poly(Rc::new(Poly { terms: merged })),
+            _ => {
+                let size = merged.iter().flat_map(|(monomial, _)| monomial).map(|(atom, _)| atom.size()).sum();
+                match size <= MOST_ATOMS {
+                    true => Dim::Poly(Rc::new(Poly { terms: merged, size })),
+                    false => Dim::Unknown,
+                }
+            }
         }
     }
 
@@ -152,7 +168,7 @@ impl Dim {
                 Dim::Known(floored)
             }),
             (_, Dim::Known(1)) => self.clone(),
-            (Dim::Poly(poly), Dim::Known(b)) if poly.terms.iter().all(|(_, factor)| factor % b == 0) => {
+            (Dim::Poly(poly), Dim::Known(b)) if poly.is_multiple_of(*b) => {
                 Dim::from_terms(poly.terms.iter().map(|(monomial, factor)| (monomial.clone(), factor / b)).collect())
             }
             _ if self == other => Dim::Known(1),
@@ -168,7 +184,7 @@ impl Dim {
                 Dim::Known(if rest != 0 && (rest < 0) != (*b < 0) { rest + b } else { rest })
             }),
             (_, Dim::Known(1)) => Dim::Known(0),
-            (Dim::Poly(poly), Dim::Known(b)) if poly.terms.iter().all(|(_, factor)| factor % b == 0) => Dim::Known(0),
+            (Dim::Poly(poly), Dim::Known(b)) if poly.is_multiple_of(*b) => Dim::Known(0),
             _ if self == other => Dim::Known(0),
             _ => Dim::atom(Atom::Rem(self.clone(), other.clone())),
         }
@@ -234,6 +250,11 @@ impl Dim {
 }
 
 impl Poly {
+    /// Whether every factor is a multiple of the number, with a quotient in 64 bits.
+    fn is_multiple_of(&self, number: i64) -> bool {
+        self.terms.iter().all(|(_, factor)| factor.checked_rem(number) == Some(0))
+    }
+
     /// Whether all terms have one sign and one of them cannot be 0.
     fn never_zero(&self) -> bool {
         let same_sign = self.terms.iter().all(|(_, f)| *f > 0) || self.terms.iter().all(|(_, f)| *f < 0);
@@ -242,6 +263,17 @@ impl Poly {
 }
 
 impl Atom {
+    fn size(&self) -> usize {
+        let size = |dim: &Dim| match dim {
+            Dim::Poly(poly) => poly.size,
+            Dim::Known(_) | Dim::Unknown => 1,
+        };
+        match self {
+            Atom::Name(_) | Atom::Prod(_) => 1,
+            Atom::Div(a, b) | Atom::Rem(a, b) | Atom::Min(a, b) | Atom::Max(a, b) => 1 + size(a) + size(b),
+        }
+    }
+
     fn is_positive(&self) -> bool {
         match self {
             Atom::Name(_) | Atom::Prod(_) => true,
@@ -352,6 +384,22 @@ mod tests {
         assert_eq!(n.compare(&Dim::Known(3)), Verdict::Undecided);
         assert_eq!(n.div(&Dim::Known(2)).compare(&n.div(&Dim::Known(2))), Verdict::Equal);
         assert_eq!(Dim::Known(i64::MAX).add(&Dim::Known(1)), Dim::Unknown);
+    }
+
+    #[test]
+    fn what_leaves_64_bits_is_not_followed() {
+        let lowest = Dim::name("n").mul(&Dim::Known(i64::MIN));
+        assert_eq!(lowest.div(&Dim::Known(-1)).known(), None);
+        assert_eq!(lowest.rem(&Dim::Known(-1)).known(), None);
+    }
+
+    #[test]
+    fn what_doubles_is_not_followed() {
+        let mut dim = Dim::name("n");
+        for _ in 0..100 {
+            dim = dim.mul(&Dim::Known(2)).smaller(&dim.mul(&Dim::Known(3)));
+        }
+        assert_eq!(dim, Dim::Unknown);
     }
 
     #[test]

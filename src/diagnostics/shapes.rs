@@ -623,6 +623,20 @@ pub fn pad_width(span: Span, actual: &impl Display) -> Diagnostic {
         .help("write one width for all sides, `pad(x, 1)`, or a pair for every axis, `pad(x, [[1, 1], [0, 2]])`")
 }
 
+/// `misplaced`: an optimizer that looks at more than one element.
+pub fn not_elementwise(span: Span) -> Diagnostic {
+    Diagnostic::error("misplaced", "an optimizer is written for one element of a parameter")
+        .at(span, "this looks at more than one element, or makes several")
+        .help("`param`, `grad` and each `state` are scalars here; they stand for each element in turn")
+}
+
+/// `misplaced`: random numbers where a result would not be the same twice.
+pub fn misplaced_random(span: Span, keyword: &str) -> Diagnostic {
+    Diagnostic::error("misplaced", format!("a {keyword} has no random numbers"))
+        .at(span, "a random number")
+        .help("random numbers belong in layers, models, inits and the fields of generated data")
+}
+
 /// `out-of-range`: a probability outside 0 to 1.
 pub fn share_out_of_range(span: Span, share: f64) -> Diagnostic {
     Diagnostic::error("out-of-range", format!("a share of {share} is not between 0 and 1"))
