@@ -24,7 +24,7 @@ use crate::data::{self, Paths};
 use crate::diagnostics::{Diagnostic, Diagnostics, Severity, files as problems};
 use crate::prelude;
 use crate::source::{self, FileId, Sources, Span};
-use crate::syntax::{self, ast::UseTarget};
+use crate::syntax::{self, ast::Ast, ast::UseTarget};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -39,6 +39,8 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// `--only`.
     pub only: Option<String>,
+    /// Whether all of the prelude is read, not just what the program can reach.
+    pub whole_prelude: bool,
     /// Texts that stand for what is in files, by [`identity`].
     pub texts: BTreeMap<PathBuf, String>,
 }
@@ -130,8 +132,7 @@ pub fn check_source(name: &str, text: &str, path: Option<&Path>, settings: &Sett
     let mut diagnostics = Diagnostics::new();
     let mut program = Program::default();
     for (name, text) in prelude::PRELUDE {
-        let file = sources.add(*name, *text);
-        let ast = syntax::parse(file, text, &mut diagnostics);
+        let ast = Ast::empty(sources.add(*name, *text));
         program.units.push(Unit { ast, uses: Vec::new(), prelude: true });
     }
     let main = sources.add(name, text);
@@ -144,6 +145,17 @@ pub fn check_source(name: &str, text: &str, path: Option<&Path>, settings: &Sett
     let mut parse = |request: UseRequest<'_>, diagnostics: &mut Diagnostics| loader.read(request, diagnostics);
     check::resolve_uses(&mut program, ast, &mut parse, &mut diagnostics);
     let mut files = loader.known;
+    let shipped = match settings.whole_prelude {
+        true => prelude::PRELUDE.iter().map(|(_, text)| (*text).to_owned()).collect(),
+        false => {
+            let own = program.units.iter().filter(|unit| !unit.prelude);
+            let set = settings.set.iter().map(|(_, value)| value.as_str());
+            prelude::needed(own.map(|unit| &*sources.get(unit.ast.file).text).chain(set))
+        }
+    };
+    for (unit, text) in program.units.iter_mut().zip(shipped) {
+        unit.ast = syntax::parse(unit.ast.file, &text, &mut diagnostics);
+    }
     files.retain(|_, file| !sources.get(*file).name.starts_with(source::SHIPPED));
     let program_dir = path.and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
     let paths = Paths { program_dir, data_dir: settings.data_dir.clone() };

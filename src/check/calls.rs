@@ -174,6 +174,9 @@ impl<'a> Walker<'a> {
         let mut value = Value::Unknown;
         for (at, (link, own)) in links.iter().enumerate() {
             let place = if bound || at + 1 == links.len() { span } else { *own };
+            if !self.take_step(place) {
+                return Value::Unknown;
+            }
             value = self.apply(link, arguments, place);
             if matches!(value, Value::Unknown) {
                 return value;

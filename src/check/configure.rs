@@ -322,7 +322,7 @@ enum DefaultClass {
 
 /// The kind that a type word names.
 pub(super) fn kind_of_word(word: &str) -> Option<CallableKind> {
-    CallableKind::ALL.into_iter().find(|kind| kind.keyword() == word)
+    CallableKind::of_keyword(word)
 }
 
 /// A kind with its article.

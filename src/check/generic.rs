@@ -297,7 +297,11 @@ impl<'a> Walker<'a> {
                 let after = spans.partition_point(|(span, _)| span.start <= expr.span.start);
                 let Some((span, from)) = after.checked_sub(1).map(|at| spans[at]) else { continue };
                 if expr.span.end <= span.end {
-                    named[from as usize].extend(targets);
+                    // The prelude knows nothing of the program.
+                    let seen = |target: &&u32| {
+                        !unit.prelude || self.program.units[declarations[**target as usize].unit].prelude
+                    };
+                    named[from as usize].extend(targets.iter().filter(seen));
                 }
             }
         }

@@ -312,15 +312,20 @@ impl<'a> Walker<'a> {
         self.frames.last()?.scopes.iter().rev().find_map(|scope| scope.get(name))
     }
 
-    /// The value of an expression of the body at hand.
-    pub(super) fn eval(&mut self, expr: ExprId, want: &Want) -> Value {
-        let ast = self.ast();
-        let span = ast[expr].span;
+    /// Counts what is done; false where a program asks for more than any sensible one.
+    pub(super) fn take_step(&mut self, span: Span) -> bool {
         self.steps += 1;
         if self.steps > self.options.most_steps || self.depth > DEEPEST {
             self.halt(span);
         }
-        if self.halted {
+        !self.halted
+    }
+
+    /// The value of an expression of the body at hand.
+    pub(super) fn eval(&mut self, expr: ExprId, want: &Want) -> Value {
+        let ast = self.ast();
+        let span = ast[expr].span;
+        if !self.take_step(span) {
             return Value::Unknown;
         }
         self.depth += 1;
@@ -444,9 +449,12 @@ impl<'a> Walker<'a> {
             let value = self.eval(item.value, &inner);
             list.push(ListItem { name: item.name.clone(), value, span: ast[item.value].span });
         }
+        // What exists only when the program runs is stacked once, however often the list is used. A list in this one has been
+        // through here.
+        let run_time = |item: &ListItem| !matches!(item.value, Value::List(_)) && item.value.is_run_time();
+        let run_time = list.iter().any(run_time);
         let value = Value::List(Rc::new(list));
-        // What exists only when the program runs is stacked once, however often the list is used.
-        if value.is_run_time() { self.to_tensor(&value, span).map_or(Value::Unknown, Value::Tensor) } else { value }
+        if run_time { self.to_tensor(&value, span).map_or(Value::Unknown, Value::Tensor) } else { value }
     }
 
     fn eval_binary(&mut self, ast: &'a Ast, expr: ExprId, want: &Want) -> Value {

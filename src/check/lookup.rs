@@ -12,6 +12,9 @@ use crate::syntax::ast::{Ast, CallableKind, ExprId};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// After so many problems no names are suggested any more.
+const MOST_SUGGESTIONS: usize = 200;
+
 impl<'a> Walker<'a> {
     pub(super) fn eval_name(&mut self, name: &'a str, span: Span, want: &Want) -> Value {
         if let Want::Words(words) = want
@@ -183,6 +186,10 @@ impl<'a> Walker<'a> {
 
     /// The name nearest to one that is not known.
     pub(super) fn suggest(&self, name: &str, want: &Want) -> Option<String> {
+        // A file in which nothing is known is no file of typing mistakes.
+        if self.problems > MOST_SUGGESTIONS {
+            return None;
+        }
         let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
         let scopes = self.frames.last().into_iter().flat_map(|frame| &frame.scopes);
         let mut names: Vec<String> = Vec::new();

@@ -5,6 +5,7 @@
 
 use super::CheckOptions;
 use crate::diagnostics::{Diagnostics, names as problems, nearest};
+use crate::prelude;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Ast, Callable, CallableKind, DataItem, ExprId, Item, ItemKind, Name, TrainItem, UseTarget};
 use std::collections::HashMap;
@@ -307,15 +308,18 @@ impl<'a> Globals<'a> {
         own.into_iter().chain(used).chain(self.prelude.get(name)).collect()
     }
 
-    /// The names a file sees, of the groups that fit the place.
+    /// The names a file sees, of the groups that fit the place; all of the prelude's, those that were not needed too.
     pub(super) fn visible(&self, unit: usize, groups: &[Group]) -> Vec<&'a str> {
         let visible = |declaration: &&Declaration<'a>| {
             let reached =
                 declaration.unit == unit || self.uses.get(unit).is_some_and(|uses| uses.contains(&declaration.unit));
-            let shipped = self.prelude.contains_key(declaration.name.value.as_str());
-            (reached || shipped) && groups.contains(&declaration.group())
+            reached && groups.contains(&declaration.group())
         };
-        self.declarations.iter().filter(visible).map(|declaration| declaration.name.value.as_str()).collect()
+        let own = self.declarations.iter().filter(visible).map(|declaration| declaration.name.value.as_str());
+        let fits = |entry: &&prelude::Entry| {
+            CallableKind::of_keyword(entry.keyword).is_some_and(|kind| groups.contains(&Group::of(kind)))
+        };
+        own.chain(prelude::entries().iter().filter(fits).map(|entry| entry.name)).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `nnc doc`: what declarations say of themselves, and what is said of the primitives.
 
-use super::{Failure, Settings, check_file, check_program};
+use super::{Failure, Settings, check_file, check_source};
 use crate::check::Program;
 use crate::check::hir::Declaration;
 use crate::check::manual::MANUAL;
@@ -54,7 +54,10 @@ pub fn docs(path: Option<&Path>, settings: &Settings) -> Result<Vec<Doc>, Failur
     let modules = prelude::MODULES.iter().map(|(name, _)| format!("use std.{name}\n"));
     let checked = match path {
         Some(path) => check_file(path, settings, false),
-        None => check_program("std.nn", &modules.collect::<String>()),
+        None => {
+            let whole = Settings { whole_prelude: true, ..Settings::default() };
+            check_source("std.nn", &modules.collect::<String>(), None, &whole)
+        }
     };
     if checked.program.units.is_empty() {
         return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics });

@@ -23,6 +23,14 @@ pub struct Ast {
     pub repaired: Vec<Span>,
 }
 
+impl Ast {
+    /// The tree of an empty file.
+    pub fn empty(file: FileId) -> Ast {
+        let (items, exprs, comments, broken, repaired) = Default::default();
+        Ast { file, items, exprs, comments, broken, repaired }
+    }
+}
+
 /// An expression of an [`Ast`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ExprId(pub u32);
@@ -135,6 +143,11 @@ impl CallableKind {
             CallableKind::Layer => "layer",
             CallableKind::Model => "model",
         }
+    }
+
+    /// The kind that a word stands for.
+    pub fn of_keyword(word: &str) -> Option<CallableKind> {
+        CallableKind::ALL.into_iter().find(|kind| kind.keyword() == word)
     }
 
     /// Whether it has configuration only and no tensor inputs: `init`, `schedule`, `optimizer`.

@@ -539,7 +539,7 @@ impl Builder<'_, '_> {
 }
 
 fn callable_kind(word: &str) -> CallableKind {
-    let kind = CallableKind::ALL.into_iter().find(|kind| kind.keyword() == word.trim());
+    let kind = CallableKind::of_keyword(word.trim());
     kind.unwrap_or(CallableKind::Fn)
 }
 
