@@ -16,9 +16,10 @@ pub use explain::{codes, explain, explanation};
 pub use fix::{Fixed, fix_file};
 pub use format::{Formatted, format_bytes, format_file};
 pub use forms::{Stage, ir};
-pub use run::{Backend, Isa, Outcome, RunOptions, run};
+pub use run::{Backend, Isa, News, Outcome, RunOptions, run};
 pub use summary::{ModelSummary, ProgramSummary, summary};
 
+use crate::advice;
 use crate::check::{self, CheckOptions, Program, Unit, UseRequest, Used, hir::Hir};
 use crate::data::{self, Paths};
 use crate::diagnostics::{Diagnostic, Diagnostics, Severity, files as problems};
@@ -66,6 +67,11 @@ impl Checked {
     /// Whether it cannot be run.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Whether something looks wrong.
+    pub fn has_warnings(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Warning)
     }
 }
 
@@ -117,11 +123,19 @@ pub fn check_file(path: &Path, settings: &Settings, read_data: bool) -> Checked 
             let leaks = !checked.diagnostics.iter().any(is_leak);
             if let Some(dataset) = data::load(declared, &checked.paths, &mut checked.sources, &mut found) {
                 data::audit(&checked.hir, number, &dataset, leaks, &mut found);
+                let counted = advice::Counted { data: number, training_rows: dataset.split.train.len() };
+                let advice = advice::after_counting(&checked.program, &checked.sources, &checked.hir, &counted);
+                advice.into_iter().for_each(|advice| found.push(advice));
             }
         }
         // That a file is not here is no longer a hint but in the way.
         checked.diagnostics.retain(|hint| hint.code != "file-absent");
-        checked.diagnostics.extend(found.into_sorted());
+        let said = |found: &Diagnostic| {
+            checked.diagnostics.iter().any(|known| known.code == found.code && known.span() == found.span())
+        };
+        let mut found = advice::silenced(&checked.program, &checked.sources, found.into_sorted());
+        found.retain(|found| !said(found));
+        checked.diagnostics.extend(found);
     }
     checked
 }
@@ -173,7 +187,11 @@ pub fn check_source(name: &str, text: &str, path: Option<&Path>, settings: &Sett
     if path.is_some() {
         data::border(&hir, &paths, &mut sources, &mut diagnostics);
     }
-    Checked { sources, program, hir, diagnostics: diagnostics.into_sorted(), paths, files }
+    if !diagnostics.has_errors() {
+        advice::advise(&program, &sources, &hir).into_iter().for_each(|found| diagnostics.push(found));
+    }
+    let diagnostics = advice::silenced(&program, &sources, diagnostics.into_sorted());
+    Checked { sources, program, hir, diagnostics, paths, files }
 }
 
 /// Reads the files that a program uses, each once.

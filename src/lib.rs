@@ -14,6 +14,8 @@ pub mod prelude;
 
 pub mod check;
 
+pub mod advice;
+
 pub mod numerics;
 
 pub mod graph;

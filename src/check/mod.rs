@@ -46,6 +46,11 @@ use names::{Declared, Globals};
 /// where the file is there and is not what it should be.
 pub type Probe<'o> = dyn Fn(&hir::SourceSpec) -> Option<Result<hir::Schema, Box<Diagnostic>>> + Sync + 'o;
 
+/// Whether the language itself gives the name a meaning.
+pub fn is_primitive(name: &str) -> bool {
+    primitives::find(name).is_some()
+}
+
 /// Settings and limits of a check.
 pub struct CheckOptions<'o> {
     /// `--set NAME=VALUE`: values of `const` declarations.

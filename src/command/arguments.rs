@@ -105,6 +105,9 @@ pub(crate) struct CheckArguments {
     /// How diagnostics are written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
+    /// Fail on warnings, too
+    #[arg(long)]
+    pub(super) deny_warnings: bool,
     /// Apply the fixes that are safe, then say what is left
     #[arg(long)]
     pub(super) fix: bool,

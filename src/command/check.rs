@@ -24,7 +24,7 @@ pub(super) fn check(arguments: &CheckArguments) -> io::Result<u8> {
             },
             false => driver::check_file(file, &settings, arguments.data),
         };
-        if checked.has_errors() {
+        if checked.has_errors() || (arguments.deny_warnings && checked.has_warnings()) {
             status = FAILURE;
         }
         if arguments.format == Format::Sarif {

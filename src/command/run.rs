@@ -3,7 +3,7 @@
 use super::arguments::RunArguments;
 use super::{DIVERGED, INTERRUPTED, SUCCESS, fail, overrides, show, usage};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nnc::driver::{self, RunOptions, Settings};
+use nnc::driver::{self, News, RunOptions, Settings};
 use nnc::train::event::{End, Event, Status};
 use nnc::train::report;
 use std::io::{self, IsTerminal, Write};
@@ -40,9 +40,13 @@ pub(super) fn run(arguments: RunArguments) -> io::Result<u8> {
     let unheard = Arc::clone(&options.interrupted);
     let mut progress = Progress::new(arguments.json, arguments.quiet);
     let mut trouble = None;
-    let result = driver::run(&arguments.file, &options, &mut |event| {
+    let result = driver::run(&arguments.file, &options, &mut |news| {
+        let mut tell = || match news {
+            News::Warnings(sources, warnings) => progress.bar.suspend(|| show::people(sources, warnings)),
+            News::Event(event) => progress.tell(event),
+        };
         if trouble.is_none()
-            && let Err(error) = progress.tell(event)
+            && let Err(error) = tell()
         {
             trouble = Some(error);
             // Nobody listens any more: what was learned is saved, as at Ctrl-C.
@@ -57,7 +61,6 @@ pub(super) fn run(arguments: RunArguments) -> io::Result<u8> {
         Ok(outcome) => outcome,
         Err(failure) => return fail(&failure),
     };
-    show::people(&outcome.sources, &outcome.warnings)?;
     if !arguments.json {
         write!(io::stdout(), "{}", report::table(&outcome.ends))?;
     }

@@ -5,7 +5,7 @@
 //! looked at, but for the classes of each part.
 
 use super::{Column, Dataset, Split, Storage};
-use crate::check::hir::{Binding, ColumnSelector, Data, DataField, Element, Fitted, Hir, HirOp, ValueId};
+use crate::check::hir::{Binding, ColumnSelector, Data, DataField, Element, Fitted, Hir, HirOp, Value, ValueId};
 use crate::diagnostics::{Diagnostics, Edit, audit as problems};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,6 @@ pub fn audit(hir: &Hir, number: usize, dataset: &Dataset, leaks: bool, diagnosti
     }
     for &target in &roles.targets {
         let (field, column) = (&data.fields[target], &dataset.fields[target]);
-        if data.balance.is_none() {
-            imbalance(field, column, &dataset.split.train, diagnostics);
-        }
         wide_target(field, column, &dataset.split.train, diagnostics);
         for &input in roles.inputs.iter().filter(|_| leaks) {
             let given = &data.fields[input];
@@ -33,6 +30,22 @@ pub fn audit(hir: &Hir, number: usize, dataset: &Dataset, leaks: bool, diagnosti
     }
     for &input in roles.inputs.iter().filter(|_| !roles.normalised) {
         wide_input(data, &data.fields[input], &dataset.fields[input], &dataset.split.train, diagnostics);
+    }
+    imbalances(hir, number, dataset, diagnostics);
+}
+
+/// Looks for targets whose classes occur very differently often where nothing is done about it: the data has no `balance`,
+/// and no loss looks at how frequent the classes are.
+pub fn imbalances(hir: &Hir, number: usize, dataset: &Dataset, diagnostics: &mut Diagnostics) {
+    let data = &hir.data[number];
+    let is_frequency = |value: &Value| matches!(value.op, HirOp::Fitted(Fitted::Frequency { .. }));
+    let targets = Roles::of(hir, number).targets;
+    let weighed = targets.iter().any(|&target| data.fields[target].body.values.iter().any(is_frequency));
+    if data.balance.is_some() || weighed {
+        return;
+    }
+    for target in targets {
+        imbalance(&data.fields[target], &dataset.fields[target], &dataset.split.train, diagnostics);
     }
 }
 

@@ -26,7 +26,7 @@ mod split;
 mod toy;
 mod transforms;
 
-pub use audit::audit;
+pub use audit::{audit, imbalances};
 pub use border::border;
 pub use files::Paths;
 pub use split::{Split, WHOLE};

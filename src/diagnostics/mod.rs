@@ -4,6 +4,7 @@
 //! which `render` writes to the terminal or as JSON, `sarif` as a log. One constructor per problem, grouped by stage in the
 //! files beside this one; code, message, labels, help and fix of a problem stand together there.
 
+pub mod advice;
 pub mod audit;
 pub mod data;
 mod excerpt;
@@ -142,8 +143,15 @@ impl Diagnostic {
     }
 
     /// A fix that is likely what was meant, to be applied by hand.
-    pub fn suggest(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Diagnostic {
-        self.fixes.push(Fix { title: title.into(), safe: false, edits });
+    pub fn suggest(self, title: impl Into<String>, edits: Vec<Edit>) -> Diagnostic {
+        self.suggest_if(true, title, edits)
+    }
+
+    /// A fix to be applied by hand, offered where `condition` holds.
+    pub fn suggest_if(mut self, condition: bool, title: impl Into<String>, edits: Vec<Edit>) -> Diagnostic {
+        if condition {
+            self.fixes.push(Fix { title: title.into(), safe: false, edits });
+        }
         self
     }
 

@@ -1,9 +1,10 @@
 //! `nnc run`: from a file to trained weights.
 
 use super::{Failure, Settings, check_file, problems};
+use crate::advice;
 use crate::check::hir::Run;
 use crate::data::{self, Dataset};
-use crate::diagnostics::{Diagnostic, Diagnostics, training};
+use crate::diagnostics::{Diagnostic, Diagnostics, Severity, training};
 use crate::jit::{self, Pool};
 use crate::source::Sources;
 use crate::train::event::{End, Event, Status};
@@ -58,23 +59,30 @@ pub struct RunOptions {
 /// What came of it.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The texts that the warnings speak of.
-    pub sources: Sources,
-    /// What looks wrong but runs.
-    pub warnings: Vec<Diagnostic>,
     /// The runs in order.
     pub ends: Vec<End>,
 }
 
+/// What is told while a program runs.
+#[derive(Clone, Copy, Debug)]
+pub enum News<'a> {
+    /// What looks wrong but runs, with the texts it speaks of; told before the run it is about.
+    Warnings(&'a Sources, &'a [Diagnostic]),
+    /// What happens.
+    Event(&'a Event),
+}
+
 /// Checks, compiles, trains and evaluates the `train` declarations of a file in order.
-pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome, Failure> {
+pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>)) -> Result<Outcome, Failure> {
     let begun = Instant::now();
     let checked = check_file(path, &options.settings, false);
     if checked.has_errors() {
         return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics });
     }
-    let warnings = checked.diagnostics;
     let (mut sources, hir) = (checked.sources, checked.hir);
+    let warnings: Vec<Diagnostic> =
+        checked.diagnostics.into_iter().filter(|problem| problem.severity == Severity::Warning).collect();
+    on_news(News::Warnings(&sources, &warnings));
     if hir.runs.is_empty() {
         return Err(Failure::of(match &options.settings.only {
             Some(name) => problems::unknown_run(name, None, &[]),
@@ -109,6 +117,12 @@ pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) 
             let Some(dataset) = loaded.filter(|_| !found.has_errors()) else {
                 return Err(Failure { sources, diagnostics: found.into_sorted() });
             };
+            data::imbalances(&hir, planned.data, &dataset, &mut found);
+            let counted = advice::Counted { data: planned.data, training_rows: dataset.split.train.len() };
+            let advice = advice::after_counting(&checked.program, &sources, &hir, &counted);
+            advice.into_iter().for_each(|advice| found.push(advice));
+            let warnings = advice::silenced(&checked.program, &sources, found.into_sorted());
+            on_news(News::Warnings(&sources, &warnings));
             place.insert(dataset);
         }
         if planned.stop.is_some() && datasets[&planned.data].split.val.is_empty() {
@@ -130,12 +144,14 @@ pub fn run(path: &Path, options: &RunOptions, on_event: &mut dyn FnMut(&Event)) 
             begun: if ends.is_empty() { now.checked_sub(frontend).unwrap_or(now) } else { now },
             resume: options.resume.as_deref(),
         };
-        match train::run(&hir, &run, &datasets[&planned.data], &train_options, &mut |event| on_event(&event)) {
+        match train::run(&hir, &run, &datasets[&planned.data], &train_options, &mut |event| {
+            on_news(News::Event(&event))
+        }) {
             Ok(end) => ends.push(end),
             Err(problem) => return Err(Failure { sources, diagnostics: vec![problem] }),
         }
     }
-    Ok(Outcome { sources, warnings, ends })
+    Ok(Outcome { ends })
 }
 
 /// The name of the run that a run directory, `runs/Deep-1`, is of.

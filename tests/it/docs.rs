@@ -1,7 +1,7 @@
 //! The documents keep their word: their programs are what they say they are, and every diagnostic is explained.
 
 use nnc::check::manual::MANUAL;
-use nnc::diagnostics::Severity;
+use nnc::diagnostics::advice::WARNINGS;
 use nnc::driver;
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,9 +33,9 @@ pub(crate) fn blocks(text: &str) -> Vec<(String, String)> {
     found
 }
 
-fn errors(name: &str, text: &str) -> Vec<&'static str> {
+fn reported(name: &str, text: &str) -> Vec<&'static str> {
     let (_, diagnostics) = driver::check_text(name, text);
-    diagnostics.iter().filter(|one| one.severity == Severity::Error).map(|one| one.code).collect()
+    diagnostics.iter().map(|one| one.code).collect()
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn the_programs_of_the_documents_check() {
     let mut faults = Vec::new();
     for path in ["README.md", "docs/language.md"] {
         for (_, block) in blocks(&read(path)) {
-            let found = errors(path, &block);
+            let found = reported(path, &block);
             if !found.is_empty() {
                 faults.push(format!("{path}: {found:?} in\n{block}"));
             }
@@ -59,7 +59,7 @@ fn wrong_programs_have_their_mistake_and_right_ones_none() {
     for section in text.split("\n## ").skip(1) {
         let code = section.lines().next().unwrap_or_default().trim();
         for (before, block) in blocks(section) {
-            let found = errors(code, &block);
+            let found = reported(code, &block);
             let expected: &[&str] = if before == "Wrong:" { &[code] } else { &[] };
             if found != expected {
                 faults.push(format!("{code}, {before} {found:?} in\n{block}"));
@@ -69,17 +69,25 @@ fn wrong_programs_have_their_mistake_and_right_ones_none() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// The files that make diagnostics.
+fn diagnostic_sources() -> Vec<String> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnostics")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    paths.map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+/// The codes that a text hands to that constructor.
+fn codes_of(text: &str, maker: &str) -> BTreeSet<String> {
+    let calls = text.split(maker).skip(1).filter_map(|call| call.trim_start().strip_prefix('"'));
+    calls.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
 #[test]
 fn every_code_is_explained_and_every_explanation_has_its_code() {
     let mut reported = BTreeSet::new();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnostics")).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+    for text in diagnostic_sources() {
         for maker in ["Diagnostic::error(", "Diagnostic::warning("] {
-            for call in text.split(maker).skip(1) {
-                if let Some(code) = call.trim_start().strip_prefix('"') {
-                    reported.insert(code.split('"').next().unwrap_or_default().to_owned());
-                }
-            }
+            reported.extend(codes_of(&text, maker));
         }
     }
     let explained: BTreeSet<String> = driver::codes().map(|(code, _)| code.to_owned()).collect();
@@ -104,4 +112,17 @@ fn every_shipped_declaration_is_documented() {
     let silent: Vec<&str> =
         docs.iter().filter(|doc| doc.summary().is_empty()).map(|doc| doc.signature.as_str()).collect();
     assert!(silent.is_empty(), "without documentation: {silent:#?}");
+}
+
+#[test]
+fn every_warning_can_be_allowed() {
+    // What is said of the comments that allow is not allowed itself.
+    let about_comments = ["unknown-allow", "unused-allow"];
+    let mut warnings = BTreeSet::new();
+    for text in diagnostic_sources() {
+        warnings.extend(codes_of(&text, "Diagnostic::warning("));
+    }
+    warnings.retain(|code| !about_comments.contains(&code.as_str()));
+    let listed: BTreeSet<String> = WARNINGS.iter().map(|(code, _)| (*code).to_owned()).collect();
+    assert_eq!(warnings, listed, "the codes of warnings, and those in `diagnostics::advice::WARNINGS`");
 }

@@ -1,4 +1,5 @@
-//! The mistakes in `tests/fixtures/errors/`: each marked `//~ code` is reported on its line, and nothing else is.
+//! The mistakes in `tests/fixtures/errors/` and the warnings in `tests/fixtures/advice/`: each marked `//~ code` is
+//! reported on its line, and nothing else is.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -6,16 +7,19 @@ use std::path::{Path, PathBuf};
 use crate::docs::{blocks, read};
 use crate::edits::texts;
 use nnc::diagnostics::render::{self, Style};
-use nnc::diagnostics::{Diagnostic, Fix};
+use nnc::diagnostics::{Diagnostic, Fix, Severity};
 use nnc::source::Sources;
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/errors")
+/// The folders of programs with marks.
+const FOLDERS: [&str; 2] = ["errors", "advice"];
+
+fn fixtures(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder)
 }
 
 /// The files of the folder with the ending, by name, sorted.
-fn names(ending: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
+fn names(folder: &str, ending: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(fixtures(folder)).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|path| path.extension().is_some_and(|found| found == ending));
     let mut names: Vec<String> = files.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -49,8 +53,9 @@ fn reported(sources: &Sources, diagnostics: &[Diagnostic]) -> Vec<(usize, String
 #[test]
 fn every_marked_mistake_is_reported_and_nothing_else() {
     let mut failures = String::new();
-    for name in names("nn") {
-        let text = std::fs::read_to_string(fixtures().join(&name).with_extension("nn")).unwrap();
+    let programs = FOLDERS.iter().flat_map(|folder| names(folder, "nn").into_iter().map(move |name| (*folder, name)));
+    for (folder, name) in programs {
+        let text = std::fs::read_to_string(fixtures(folder).join(&name).with_extension("nn")).unwrap();
         let (sources, diagnostics) = nnc::driver::check_text(&format!("{name}.nn"), &text);
         let (expected, found) = (marked(&text), reported(&sources, &diagnostics));
         for (line, code) in expected.iter().filter(|mark| !found.contains(mark)) {
@@ -69,7 +74,7 @@ fn every_marked_mistake_is_reported_and_nothing_else() {
         let rendered: Vec<String> =
             diagnostics.iter().map(|problem| render::human(problem, &sources, &Style::plain())).collect();
         let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path(fixtures());
+        settings.set_snapshot_path(fixtures(folder));
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
         settings.remove_input_file();
@@ -84,9 +89,11 @@ fn every_marked_mistake_is_reported_and_nothing_else() {
 
 #[test]
 fn every_snapshot_has_its_fixture() {
-    let fixtures = names("nn");
-    let orphans: Vec<String> = names("snap").into_iter().filter(|name| !fixtures.contains(name)).collect();
-    assert!(orphans.is_empty(), "no fixture for {orphans:?}");
+    for folder in FOLDERS {
+        let fixtures = names(folder, "nn");
+        let orphans: Vec<String> = names(folder, "snap").into_iter().filter(|name| !fixtures.contains(name)).collect();
+        assert!(orphans.is_empty(), "no fixture for {orphans:?} in {folder}");
+    }
 }
 
 /// `text` after the edits of a fix.
@@ -110,7 +117,11 @@ fn told(diagnostics: &[Diagnostic]) -> Vec<(&'static str, String)> {
 /// What speaks against a fix of a problem in `text`: that the problem stays, or that another comes.
 fn fault(file: &str, text: &str, before: &[Diagnostic], problem: &Diagnostic, fix: &Fix) -> Option<String> {
     let fixed = apply(text, fix);
-    let (sources, after) = nnc::driver::check_text(file, &fixed);
+    let (sources, mut after) = nnc::driver::check_text(file, &fixed);
+    // Warnings are given where nothing is wrong: behind a mistake they were there before.
+    if problem.severity == Severity::Error {
+        after.retain(|other| other.severity == Severity::Error);
+    }
     let (mut known, left) = (told(before), told(&after));
     known.remove(known.iter().position(|one| *one == (problem.code, problem.message.clone()))?);
     let mut new = left.clone();

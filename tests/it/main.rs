@@ -1,5 +1,6 @@
 //! The only test binary; one module per folder of `tests/fixtures/` and per subject.
 
+mod advice;
 mod check;
 mod cli;
 mod data;

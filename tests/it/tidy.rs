@@ -88,6 +88,7 @@ fn stages_use_only_the_stages_above() {
         "syntax",
         "prelude",
         "check",
+        "advice",
         "numerics",
         "graph",
         "autodiff",
