@@ -18,47 +18,99 @@ use std::time::{Duration, Instant};
 
 struct Network {
     name: &'static str,
-    sizes: &'static [usize],
     batch: usize,
-    classes: bool,
+    form: Form,
 }
 
-const NETWORKS: [Network; 4] = [
-    Network { name: "2-10-1", sizes: &[2, 10, 1], batch: 32, classes: false },
-    Network { name: "30-64-64-1", sizes: &[30, 64, 64, 1], batch: 64, classes: false },
-    Network { name: "784-512-512-10", sizes: &[784, 512, 512, 10], batch: 128, classes: true },
-    Network { name: "1024-4096-4096-1024", sizes: &[1024, 4096, 4096, 1024], batch: 256, classes: false },
+enum Form {
+    /// Layers of these sizes, relu between them; classes at the end or numbers.
+    Dense { sizes: &'static [usize], classes: bool },
+    /// A model of images of that shape, of ten classes.
+    Image { shape: &'static str, body: &'static str, layers: &'static [Layer] },
+}
+
+/// A product of a model of images: for each of so many places of a sample, from so many numbers to so many.
+type Layer = (usize, usize, usize);
+
+const LENET: Form = Form::Image {
+    shape: "[28, 28, 1]",
+    body: "p |> conv2d(6, 5, padding = same) |> tanh |> avg_pool2d |> conv2d(16, 5) |> tanh |> avg_pool2d
+             |> flatten |> dense(120) |> tanh |> dense(84) |> tanh |> dense(10) |> softmax",
+    layers: &[(784, 25, 6), (100, 150, 16), (1, 400, 120), (1, 120, 84), (1, 84, 10)],
+};
+
+const NETWORKS: [Network; 7] = [
+    Network { name: "2-10-1", batch: 32, form: Form::Dense { sizes: &[2, 10, 1], classes: false } },
+    Network { name: "30-64-64-1", batch: 64, form: Form::Dense { sizes: &[30, 64, 64, 1], classes: false } },
+    Network { name: "784-512-512-10", batch: 128, form: Form::Dense { sizes: &[784, 512, 512, 10], classes: true } },
+    Network {
+        name: "1024-4096-4096-1024",
+        batch: 256,
+        form: Form::Dense { sizes: &[1024, 4096, 4096, 1024], classes: false },
+    },
+    Network { name: "LeNet-5, 32", batch: 32, form: LENET },
+    Network { name: "LeNet-5, 1024", batch: 1024, form: LENET },
+    Network {
+        name: "2 conv32, 2 conv64",
+        batch: 64,
+        form: Form::Image {
+            shape: "[32, 32, 3]",
+            body: "p |> repeat 2 { conv2d(32, 3, padding = same) |> relu } |> max_pool2d
+                     |> repeat 2 { conv2d(64, 3, padding = same) |> relu } |> max_pool2d
+                     |> flatten |> dense(128) |> relu |> dense(10) |> softmax",
+            layers: &[(1024, 27, 32), (1024, 288, 32), (256, 288, 64), (256, 576, 64), (1, 4096, 128), (1, 128, 10)],
+        },
+    },
 ];
 
 impl Network {
     fn program(&self) -> String {
-        let (inputs, outputs) = (self.sizes[0], self.sizes[self.sizes.len() - 1]);
-        let hidden: String =
-            self.sizes[1..self.sizes.len() - 1].iter().map(|n| format!(" |> dense({n}) |> relu")).collect();
-        let (target, loss, end) = match self.classes {
+        let batch = self.batch;
+        let (sizes, classes) = match self.form {
+            Form::Dense { sizes, classes } => (sizes, classes),
+            Form::Image { shape, body, .. } => {
+                return format!(
+                    "data D {{\n  source = generate(64)\n  p: {shape} = uniform(0, 1, {shape})\n  \
+                     t: class(10) = argmax(uniform(0, 1, [10]))\n}}\n\nmodel M(p: {shape}) -> q: [10] {{ {body} }}\n\n\
+                     train M on D {{\n  loss = cross_entropy(q, t)\n  optimizer = adam()\n  batch = {batch}\n}}\n"
+                );
+            }
+        };
+        let (inputs, outputs) = (sizes[0], sizes[sizes.len() - 1]);
+        let hidden: String = sizes[1..sizes.len() - 1].iter().map(|n| format!(" |> dense({n}) |> relu")).collect();
+        let (target, loss, end) = match classes {
             true => (format!("class({outputs}) = k"), "cross_entropy(q, t)", " |> softmax"),
             false => (format!("[{outputs}] = uniform(0, 1, [{outputs}])"), "mse(q, t)", ""),
         };
-        let source = match self.classes {
+        let source = match classes {
             true => "csv(\"absent.csv\")",
             false => "generate(64)",
         };
-        let p = match self.classes {
+        let p = match classes {
             true => "columns(\"p*\")".to_owned(),
             false => format!("uniform(0, 1, [{inputs}])"),
         };
         format!(
             "data D {{\n  source = {source}\n  p: [{inputs}] = {p}\n  t: {target}\n}}\n\n\
              model M(p: [{inputs}]) -> q: [{outputs}] {{ p{hidden} |> dense({outputs}){end} }}\n\n\
-             train M on D {{\n  loss = {loss}\n  optimizer = adam()\n  batch = {}\n}}\n",
-            self.batch
+             train M on D {{\n  loss = {loss}\n  optimizer = adam()\n  batch = {batch}\n}}\n"
         )
+    }
+
+    /// The products of a forward pass.
+    fn layers(&self) -> Vec<Layer> {
+        match self.form {
+            Form::Dense { sizes, .. } => sizes.windows(2).map(|pair| (1, pair[0], pair[1])).collect(),
+            Form::Image { layers, .. } => layers.to_vec(),
+        }
     }
 
     /// Floating-point operations of the products of a step: forward, the weights' gradient, and the input's but for the first layer.
     fn flops(&self) -> f64 {
-        let layer = |(i, pair): (usize, &[usize])| (if i == 0 { 4.0 } else { 6.0 }) * (pair[0] * pair[1]) as f64;
-        self.batch as f64 * self.sizes.windows(2).enumerate().map(layer).sum::<f64>()
+        let layer = |(i, (places, from, to)): (usize, Layer)| {
+            (if i == 0 { 4.0 } else { 6.0 }) * places as f64 * (from * to) as f64
+        };
+        self.batch as f64 * self.layers().into_iter().enumerate().map(layer).sum::<f64>()
     }
 }
 
@@ -111,14 +163,14 @@ fn call(executable: &mut Executable, buffers: &mut [Buffer]) {
     executable.run(&mut externals);
 }
 
-/// The products of a step in `matrixmultiply`.
+/// The products of a step in `matrixmultiply`; of a convolution those of a matrix of windows that is already there.
 fn products(network: &Network) -> f64 {
     let filled = |n: usize, m: usize| Array2::from_shape_fn((n, m), |(i, j)| ((i * 31 + j * 17) % 100) as f32 * 0.01);
     let batch = network.batch;
     let layers: Vec<(Array2<f32>, Array2<f32>, Array2<f32>)> = network
-        .sizes
-        .windows(2)
-        .map(|pair| (filled(batch, pair[0]), filled(pair[0], pair[1]), filled(batch, pair[1])))
+        .layers()
+        .into_iter()
+        .map(|(places, from, to)| (filled(batch * places, from), filled(from, to), filled(batch * places, to)))
         .collect();
     shortest(|| {
         for (number, (x, w, dy)) in layers.iter().enumerate() {

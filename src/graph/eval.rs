@@ -5,6 +5,7 @@
 //! these bits. Run in f64 the same graph is the yardstick of gradients and of numerical stability.
 
 use super::{Binary, CONTRACT_BLOCK, DType, Graph, NodeId, Op, Reduction, Scalar, TensorType, Unary};
+use crate::numerics::boxes::Boxes;
 use crate::numerics::sums::{
     Reducible, contract_interleaved, contracts_interleaved, fold_interleaved, reduces_interleaved,
 };
@@ -517,7 +518,9 @@ fn first_best<E: Copy>(x: &[E], (extent, inner, len): (usize, usize, usize), bet
 
 fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contract: &[(usize, usize)]) -> Vec<T> {
     let interleaved = contracts_interleaved(a.shape(), b.shape(), batch, contract);
-    let summed: usize = contract.iter().map(|pair| a.shape()[pair.0]).product();
+    let extents: Vec<usize> = contract.iter().map(|pair| a.shape()[pair.0]).collect();
+    let summed: usize = extents.iter().product();
+    let blocks = Boxes::new(&extents, CONTRACT_BLOCK);
     let zero = T::from_f32(0.0);
 
     // The left as [batch, free, k]; the right the same, or as [batch, k, free] so that the blocks run along its rows.
@@ -554,10 +557,11 @@ fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contr
             let first = result.len();
             result.resize(first + columns, zero);
             let mut block_sum = vec![zero; columns];
-            for (block, terms) in row.chunks(CONTRACT_BLOCK).enumerate() {
+            let mut from = 0;
+            for (block, length) in blocks.sizes().enumerate() {
                 block_sum.fill(zero);
-                for (k, &x) in terms.iter().enumerate() {
-                    let at = (block * CONTRACT_BLOCK + k) * columns;
+                for (k, &x) in row[from..from + length].iter().enumerate() {
+                    let at = (from + k) * columns;
                     for (sum, &y) in block_sum.iter_mut().zip(&right[at..at + columns]) {
                         *sum = x.fma(y, *sum);
                     }
@@ -565,6 +569,7 @@ fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contr
                 for (total, &sum) in result[first..].iter_mut().zip(&block_sum) {
                     *total = if block == 0 { sum } else { *total + sum };
                 }
+                from += length;
             }
         }
     }

@@ -324,8 +324,9 @@ pub enum Op {
     /// Let K be the product of the contracted extents, k the row-major index over them in the order given. Where the left
     /// or the right has no free axis of extent above 1, the contracted axes are the last of both operands (axes
     /// of extent 1 not counted) in ascending order, and K ≥ 16: sixteen partial sums, k goes to partial k mod 16 by `fma`, then pairwise as
-    /// for [`Op::Reduce`]. Else in blocks of [`CONTRACT_BLOCK`] along k: each block by `fma` in sequence from 0,
-    /// the blocks added in sequence to the first (which is not added to a 0).
+    /// for [`Op::Reduce`]. Else in blocks, the [`Boxes`](crate::numerics::boxes::Boxes) of at most [`CONTRACT_BLOCK`] elements over the
+    /// contracted extents (of one axis: so many along it): each block by `fma` in sequence from 0, the blocks added in sequence to the
+    /// first (which is not added to a 0).
     Contract {
         /// Pairs of axes (left, right) that stay and run together.
         batch: Vec<(usize, usize)>,
@@ -347,7 +348,7 @@ pub enum Op {
     Orthogonalize,
 }
 
-/// The length of the blocks that a long contraction is added up in.
+/// The greatest length of the blocks that a long contraction is added up in.
 pub const CONTRACT_BLOCK: usize = 256;
 
 /// The number of interleaved partial sums of a long contiguous reduction.

@@ -33,12 +33,6 @@ pub fn lower(graph: &Graph, plan: &Plan, tile: &TileShape) -> Module {
         scratch: 0,
     };
     for group in &plan.groups {
-        for &(node, number, buffer) in &group.copied {
-            let mut emitter = Emitter::new(graph, plan);
-            emitter.copy_operand(node, number, buffer);
-            let title = format!("copy %{}", graph[node].operands[number].0);
-            finish(&mut module, emitter, title);
-        }
         let mut emitter = Emitter::new(graph, plan);
         match group.kind {
             GroupKind::Nest => emitter.group(group),

@@ -16,10 +16,12 @@
 //! }
 //! ```
 
+mod boxes;
 mod contract;
 mod emit;
 mod loops;
 mod lower;
+mod panels;
 pub mod print;
 mod product;
 mod reduce;

@@ -5,19 +5,22 @@
 //! the block follow. Partial sums wait in the result. Then the elementwise users of the block run while it is near. Where there
 //! is one block of columns only, the rows are cut into blocks as well, so that several threads have their part.
 //!
-//! The left operand is read as it is where the contracted axis is its innermost; else a kernel before packs it.
+//! The left operand is read as it is where the contracted axis is its innermost; else a kernel before packs it. Where its rows or
+//! its contracted axes do not run as one, as those of windows, see [`super::panels`].
 
+use super::boxes::{Rounds, Span};
 use super::emit::{Emitter, linear};
 use super::lower::finish;
 use super::{Affine, Buffer, BufferId, Module, Place, Stmt, Storage, Tile, TileShape};
 use crate::graph::{Binary, CONTRACT_BLOCK, DType, NodeId};
+use crate::numerics::boxes::Boxes;
 use crate::plan::{ALIGNMENT, ContractAxes, Group, Side, canonical, contract_axes};
 
 /// Columns of the result that are finished together.
-const COLUMNS: usize = 64;
+pub(super) const COLUMNS: usize = 64;
 
 /// Right operands whose rows are at most so far apart are not packed.
-const NEAR: i64 = 64;
+pub(super) const NEAR: i64 = 64;
 
 /// A product of few columns and at least so many multiplications is cut along its rows, into about [`ROW_BLOCKS`].
 const ROW_BLOCK_WORK: u64 = 500_000;
@@ -27,10 +30,10 @@ const ROW_BLOCKS: usize = 8;
 
 /// A piece of an axis: `count` parts of `size`, from `start` on.
 #[derive(Clone, Copy, Debug)]
-struct Pieces {
-    start: usize,
-    count: usize,
-    size: usize,
+pub(super) struct Pieces {
+    pub(super) start: usize,
+    pub(super) count: usize,
+    pub(super) size: usize,
 }
 
 /// What the parts of one product share.
@@ -38,6 +41,11 @@ struct Product<'a> {
     group: &'a Group,
     node: NodeId,
     axes: ContractAxes,
+    /// The rows as one axis, and the contracted axes.
+    rows: Side,
+    depth: Side,
+    /// How the contracted axes are cut.
+    blocks: Boxes,
     tile: TileShape,
     /// The rows that are computed together.
     row_block: usize,
@@ -68,28 +76,39 @@ struct Depth {
     accumulate: bool,
 }
 
+impl Product<'_> {
+    /// A block as a piece of one axis.
+    fn depth_of(&self, block: &Span) -> Depth {
+        let extents: Vec<usize> = self.axes.depth.iter().map(|side| side.extent).collect();
+        Depth { from: block.place(&extents), size: block.size(), accumulate: block.later }
+    }
+}
+
 impl Emitter<'_> {
     /// The kernels of a large product; the last is this emitter's.
     pub(super) fn product(&mut self, module: &mut Module, group: &Group, node: NodeId, tile: &TileShape) {
         let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands are views");
-        let empty = [axes.rows.extent, axes.cols.extent].contains(&0) || axes.outer.iter().any(|side| side.extent == 0);
+        let empty = [axes.row_count(), axes.cols.extent].contains(&0) || axes.outer.iter().any(|side| side.extent == 0);
         if empty {
             return;
         }
-        let as_it_is =
-            axes.cols.right == 1 && (0..=NEAR).contains(&axes.depth.right) && axes.cols.extent.is_multiple_of(4);
+        let Some((rows, depth)) = axes.even() else { return self.product_of_panels(module, group, node, axes, tile) };
+        let as_it_is = axes.cols.right == 1 && (0..=NEAR).contains(&depth.right) && axes.cols.extent.is_multiple_of(4);
         let mut scratch = Scratch { module: &mut *module, next: 0 };
         let width = COLUMNS.min(axes.cols.extent.next_multiple_of(4));
-        let packed_right = (!as_it_is).then(|| scratch.take("right", CONTRACT_BLOCK.min(axes.depth.extent) * width));
+        let packed_right = (!as_it_is).then(|| scratch.take("right", CONTRACT_BLOCK.min(depth.extent) * width));
         let edge = scratch.take("tile", tile.rows * tile.cols);
         let is_narrow = axes.cols.extent < 2 * COLUMNS && axes.outer.is_empty() && axes.work() >= ROW_BLOCK_WORK;
         let is_one_axis = canonical(&group.domain).len() <= 2;
         let row_block = match is_narrow && is_one_axis {
-            true => axes.rows.extent.div_ceil(ROW_BLOCKS).next_multiple_of(tile.rows),
-            false => axes.rows.extent,
+            true => rows.extent.div_ceil(ROW_BLOCKS).next_multiple_of(tile.rows),
+            false => rows.extent,
         };
         let packed_left = group.packed.map(|buffer| BufferId(buffer as u32));
-        let product = Product { group, node, axes, tile: *tile, row_block, packed_left, packed_right, edge };
+        let blocks = axes.blocks();
+        let tile = *tile;
+        let product =
+            Product { group, node, axes, rows, depth, blocks, tile, row_block, packed_left, packed_right, edge };
         if packed_left.is_some() {
             let mut packing = Emitter::new(self.graph, self.plan);
             packing.pack_left(&product);
@@ -97,7 +116,7 @@ impl Emitter<'_> {
         }
         let extents: Vec<usize> = product.axes.outer.iter().map(|side| side.extent).collect();
         self.for_each(&extents, vec![Affine::default(); extents.len()], &mut |emitter, outer| {
-            for rows in pieces(product.axes.rows.extent, product.row_block) {
+            for rows in pieces(product.rows.extent, product.row_block) {
                 emitter.repeat("m", true, rows, &mut |emitter, row| {
                     for columns in pieces(product.axes.cols.extent, COLUMNS) {
                         emitter.repeat("n", true, columns, &mut |emitter, column| {
@@ -113,7 +132,13 @@ impl Emitter<'_> {
     }
 
     /// Runs `body` for each part of a piece, with the index where the part begins.
-    fn repeat(&mut self, name: &str, independent: bool, piece: Pieces, body: &mut dyn FnMut(&mut Self, &Affine)) {
+    pub(super) fn repeat(
+        &mut self,
+        name: &str,
+        independent: bool,
+        piece: Pieces,
+        body: &mut dyn FnMut(&mut Self, &Affine),
+    ) {
         let start = Affine::constant(piece.start as i64);
         if piece.count == 1 {
             return body(self, &start);
@@ -124,21 +149,11 @@ impl Emitter<'_> {
     }
 
     fn part_of_product(&mut self, product: &Product<'_>, part: &Part) {
-        let depth = product.axes.depth.extent;
-        if depth == 0 {
+        if product.depth.extent == 0 {
             self.zeros(product, part);
-        }
-        let blocks = depth / CONTRACT_BLOCK;
-        let first = Pieces { start: 0, count: 1, size: depth.min(CONTRACT_BLOCK) };
-        let middle = Pieces { start: CONTRACT_BLOCK, count: blocks.saturating_sub(1), size: CONTRACT_BLOCK };
-        let last = Pieces { start: blocks * CONTRACT_BLOCK, count: 1, size: depth % CONTRACT_BLOCK };
-        for (number, piece) in [first, middle, last].into_iter().enumerate() {
-            let is_same = number == 2 && blocks == 0;
-            if piece.count == 0 || piece.size == 0 || is_same {
-                continue;
-            }
-            self.repeat("kb", false, piece, &mut |emitter, k| {
-                let depth = Depth { from: k.clone(), size: piece.size, accumulate: number > 0 };
+        } else {
+            self.each_box("kb", &product.blocks, product.axes.depth.len(), Rounds::InOrder, &mut |emitter, block| {
+                let depth = product.depth_of(block);
                 emitter.depth_block(product, part, &depth);
             });
         }
@@ -189,23 +204,22 @@ impl Emitter<'_> {
         at: &Affine,
         valid: usize,
     ) {
-        let axes = &product.axes;
         let column = part.column.plus(at);
         let cols = valid.next_multiple_of(4);
         let is_edge = cols != valid;
         let (a, a_strides) = match product.packed_left {
             Some(buffer) => {
-                let index = packed_left_index(axes, &part.outer, row, &depth.from, depth.size);
+                let index = packed_left_index(product, &part.outer, row, depth);
                 (Place { buffer, index }, (1, rows))
             }
             None => {
-                let place = self.left_place(product.node, axes, &part.outer, row, &depth.from);
-                (place, (axes.rows.left as usize, axes.depth.left as usize))
+                let place = self.left_place(product, &part.outer, row, &depth.from);
+                (place, (product.rows.left as usize, product.depth.left as usize))
             }
         };
         let (b, b_stride) = match product.packed_right {
             Some(buffer) => (Place { buffer, index: at.times(depth.size as i64) }, cols),
-            None => (self.right_place(product, part, &column, &depth.from), axes.depth.right as usize),
+            None => (self.right_place(product, part, &column, &depth.from), product.depth.right as usize),
         };
         let result = self.result_place(product, part, row, &column);
         let edge = Place { buffer: product.edge, index: Affine::default() };
@@ -218,16 +232,16 @@ impl Emitter<'_> {
             b,
             b_stride,
             c: if is_edge { edge.clone() } else { result.clone() },
-            c_stride: if is_edge { cols } else { axes.rows.result as usize },
+            c_stride: if is_edge { cols } else { product.rows.result as usize },
             accumulate: depth.accumulate && !is_edge,
         }));
         if is_edge {
-            self.copy_edge(edge, cols, result, axes.rows.result, [rows, valid], depth.accumulate);
+            self.copy_edge(edge, cols, result, product.rows.result, [rows, valid], depth.accumulate);
         }
     }
 
     /// The valid columns of a tile that sticks out.
-    fn copy_edge(
+    pub(super) fn copy_edge(
         &mut self,
         edge: Place,
         edge_stride: usize,
@@ -251,23 +265,23 @@ impl Emitter<'_> {
         self.close_for(rows);
     }
 
-    fn left_place(&self, node: NodeId, axes: &ContractAxes, outer: &[Affine], row: &Affine, k: &Affine) -> Place {
-        let start = self.product_start(node, axes, outer)[0].clone();
-        let index = start.index.plus(&row.times(axes.rows.left)).plus(&k.times(axes.depth.left));
+    fn left_place(&self, product: &Product<'_>, outer: &[Affine], row: &Affine, k: &Affine) -> Place {
+        let start = self.product_start(&product.axes, outer)[0].clone();
+        let index = start.index.plus(&row.times(product.rows.left)).plus(&k.times(product.depth.left));
         Place { index, ..start }
     }
 
     fn right_place(&self, product: &Product<'_>, part: &Part, column: &Affine, k: &Affine) -> Place {
         let axes = &product.axes;
-        let start = self.product_start(product.node, axes, &part.outer)[1].clone();
-        let index = start.index.plus(&column.times(axes.cols.right)).plus(&k.times(axes.depth.right));
+        let start = self.product_start(axes, &part.outer)[1].clone();
+        let index = start.index.plus(&column.times(axes.cols.right)).plus(&k.times(product.depth.right));
         Place { index, ..start }
     }
 
     /// The first factors of the first element for an outer index.
-    fn product_start(&self, node: NodeId, axes: &ContractAxes, outer: &[Affine]) -> [Place; 2] {
+    pub(super) fn product_start(&self, axes: &ContractAxes, outer: &[Affine]) -> [Place; 2] {
         let at = |number: usize, stride: fn(&Side) -> i64| {
-            let start = self.operand_start(node, number, &axes.operands[number]);
+            let start = self.operand_start(&axes.operands[number]);
             let index = linear(outer, &axes.outer.iter().map(stride).collect::<Vec<i64>>());
             Place { index: start.index.plus(&index), ..start }
         };
@@ -278,19 +292,18 @@ impl Emitter<'_> {
         let axes = &product.axes;
         let start = self.place(product.node, &vec![Affine::default(); self.graph[product.node].ty.rank()]);
         let index = linear(&part.outer, &axes.outer.iter().map(|side| side.result).collect::<Vec<i64>>());
-        let index = index.plus(&row.times(axes.rows.result)).plus(column);
+        let index = index.plus(&row.times(product.rows.result)).plus(column);
         Place { index: start.index.plus(&index), ..start }
     }
 
     /// `valid` columns of the right operand from column `at` of the part on, padded with zeros to whole vectors.
     fn pack_right_panel(&mut self, product: &Product<'_>, part: &Part, depth: &Depth, at: &Affine, valid: usize) {
-        let axes = &product.axes;
         let buffer = product.packed_right.expect("packed operands have their memory");
         let start = at.times(depth.size as i64);
         let width = valid.next_multiple_of(4);
         let to = |c: &Affine, k: &Affine| Place { buffer, index: start.plus(&k.times(width as i64)).plus(c) };
         // The lanes run along the axis whose elements are adjacent.
-        let along_depth = axes.depth.right == 1 && axes.cols.right != 1;
+        let along_depth = product.depth.right == 1 && product.axes.cols.right != 1;
         let (each, lane) = (Affine::var(self.open(if along_depth { "c" } else { "k" })), Affine::var(self.open("j")));
         let (c, k) = if along_depth { (&each, &lane) } else { (&lane, &each) };
         let from = self.right_place(product, part, &part.column.plus(at).plus(c), &depth.from.plus(k));
@@ -317,30 +330,29 @@ impl Emitter<'_> {
         // Axes that the left operand has not got do not repeat it.
         let extents: Vec<usize> = axes.outer.iter().map(|side| if side.left == 0 { 1 } else { side.extent }).collect();
         self.for_each(&extents, vec![Affine::default(); extents.len()], &mut |emitter, outer| {
-            for depth in pieces(axes.depth.extent, CONTRACT_BLOCK) {
-                emitter.repeat("kb", true, depth, &mut |emitter, k| {
-                    for block in pieces(axes.rows.extent, product.row_block) {
-                        emitter.repeat("m", true, block, &mut |emitter, first| {
-                            for rows in row_panels(block.size, product.tile.rows) {
-                                emitter.repeat("i", true, rows, &mut |emitter, row| {
-                                    let row = first.plus(row);
-                                    let start = packed_left_index(axes, &outer, &row, k, depth.size);
-                                    let d = Affine::var(emitter.open("k"));
-                                    let lane = Affine::var(emitter.open("j"));
-                                    let from =
-                                        emitter.left_place(product.node, axes, &outer, &row.plus(&lane), &k.plus(&d));
-                                    let value = emitter.load(from, DType::F32);
-                                    let index = start.plus(&d.times(rows.size as i64)).plus(&lane);
-                                    emitter.store(Place { buffer, index }, value);
-                                    let (var, block) = emitter.close_lanes();
-                                    emitter.push_stmt(Stmt::Map { var, extent: rows.size, block });
-                                    emitter.close_for(depth.size);
-                                });
-                            }
-                        });
-                    }
-                });
-            }
+            emitter.each_box("kb", &product.blocks, axes.depth.len(), Rounds::Independent, &mut |emitter, block| {
+                let depth = product.depth_of(block);
+                for block in pieces(product.rows.extent, product.row_block) {
+                    emitter.repeat("m", true, block, &mut |emitter, first| {
+                        for rows in row_panels(block.size, product.tile.rows) {
+                            emitter.repeat("i", true, rows, &mut |emitter, row| {
+                                let row = first.plus(row);
+                                let start = packed_left_index(product, &outer, &row, &depth);
+                                let d = Affine::var(emitter.open("k"));
+                                let lane = Affine::var(emitter.open("j"));
+                                let k = depth.from.plus(&d);
+                                let from = emitter.left_place(product, &outer, &row.plus(&lane), &k);
+                                let value = emitter.load(from, DType::F32);
+                                let index = start.plus(&d.times(rows.size as i64)).plus(&lane);
+                                emitter.store(Place { buffer, index }, value);
+                                let (var, block) = emitter.close_lanes();
+                                emitter.push_stmt(Stmt::Map { var, extent: rows.size, block });
+                                emitter.close_for(depth.size);
+                            });
+                        }
+                    });
+                }
+            });
         });
     }
 
@@ -354,7 +366,7 @@ impl Emitter<'_> {
         let domain = canonical(&product.group.domain);
         let Some((_, rows)) = domain.split_last() else { unreachable!("a product has rows and columns") };
         // All rows: each of their axes has its loop. Some rows: they are one axis.
-        let rows = if part.rows == product.axes.rows.extent { rows.to_vec() } else { vec![part.rows] };
+        let rows = if part.rows == product.rows.extent { rows.to_vec() } else { vec![part.rows] };
         self.for_each(&rows, vec![Affine::default(); rows.len()], &mut |emitter, mut point| {
             point[0] = point[0].plus(&part.row);
             point.push(part.column.plus(&Affine::var(emitter.open("j"))));
@@ -366,25 +378,25 @@ impl Emitter<'_> {
 }
 
 /// Where a panel of the packed left operand begins: everything before it is whole.
-fn packed_left_index(axes: &ContractAxes, outer: &[Affine], row: &Affine, k: &Affine, depth: usize) -> Affine {
-    let mut whole = (axes.rows.extent * axes.depth.extent) as i64;
+fn packed_left_index(product: &Product<'_>, outer: &[Affine], row: &Affine, depth: &Depth) -> Affine {
+    let mut whole = (product.rows.extent * product.depth.extent) as i64;
     let mut before = Affine::default();
-    for (index, side) in outer.iter().zip(&axes.outer).rev().filter(|(_, side)| side.left != 0) {
+    for (index, side) in outer.iter().zip(&product.axes.outer).rev().filter(|(_, side)| side.left != 0) {
         before = before.plus(&index.times(whole));
         whole *= side.extent as i64;
     }
-    before.plus(&k.times(axes.rows.extent as i64)).plus(&row.times(depth as i64))
+    before.plus(&depth.from.times(product.rows.extent as i64)).plus(&row.times(depth.size as i64))
 }
 
 /// An axis in parts of `size` and a rest.
-fn pieces(extent: usize, size: usize) -> Vec<Pieces> {
+pub(super) fn pieces(extent: usize, size: usize) -> Vec<Pieces> {
     let whole = Pieces { start: 0, count: extent / size, size };
     let rest = Pieces { start: extent / size * size, count: 1, size: extent % size };
     [whole, rest].into_iter().filter(|piece| piece.count > 0 && piece.size > 0).collect()
 }
 
 /// Rows in panels of at most `size`. A short rest would leave the machine waiting for its own sums: it is shared with the panel before.
-fn row_panels(extent: usize, size: usize) -> Vec<Pieces> {
+pub(super) fn row_panels(extent: usize, size: usize) -> Vec<Pieces> {
     let rest = extent % size;
     if rest == 0 || rest * 2 > size || extent < size {
         return pieces(extent, size);
@@ -398,13 +410,13 @@ fn row_panels(extent: usize, size: usize) -> Vec<Pieces> {
 }
 
 /// Hands out scratch memory of one kernel.
-struct Scratch<'a> {
-    module: &'a mut Module,
-    next: usize,
+pub(super) struct Scratch<'a> {
+    pub(super) module: &'a mut Module,
+    pub(super) next: usize,
 }
 
 impl Scratch<'_> {
-    fn take(&mut self, name: &str, len: usize) -> BufferId {
+    pub(super) fn take(&mut self, name: &str, len: usize) -> BufferId {
         let storage = Storage::Scratch(self.next);
         self.next = (self.next + len).next_multiple_of(ALIGNMENT);
         self.module.buffers.push(Buffer {

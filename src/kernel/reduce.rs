@@ -5,7 +5,8 @@ use super::{Affine, Carried, Combine, Comparison, Fold, Lane, OneOp, Order, Plac
 use crate::graph::{DType, NodeId, Op, Reduction};
 use crate::numerics::sums::reduces_interleaved;
 use crate::plan::{
-    Access, AxisMap, ContextKind, Group, access, contract_axes, fold_columns, fold_operand_index, row_major, strided,
+    Access, AxisMap, ContextKind, Group, access, as_one, contract_axes, fold_columns, fold_operand_index, row_major,
+    strided,
 };
 
 /// Loops of at most so many rounds are written out.
@@ -297,7 +298,8 @@ impl Emitter<'_> {
         let strides = match access(&self.graph[node].op) == Access::Product {
             true => {
                 let axes = contract_axes(self.graph, node, &self.plan.inline).expect("operands are views");
-                vec![axes.depth.left, axes.depth.right]
+                let depth = as_one(&axes.depth).expect("a fold runs along one axis");
+                vec![depth.left, depth.right]
             }
             false => vec![1],
         };

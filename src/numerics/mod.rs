@@ -9,6 +9,7 @@
 //! a NaN on every machine). An error is stated in ulp, units in the last place of the true result rounded to f32: it is
 //! the maximum over all f32, which `benches/ulp.rs` measures. The functions know subnormals, ±0, ±∞ and NaN.
 
+pub mod boxes;
 mod erf;
 mod exp;
 pub(crate) mod lane;

@@ -4,6 +4,7 @@
 //! Which of the orders an operation takes follows from its shapes: [`reduces_interleaved`], [`contracts_interleaved`].
 
 use super::Real;
+use super::boxes::Boxes;
 use crate::graph::{CONTRACT_BLOCK, PARTIALS, Reduction};
 
 /// What can be reduced: f32, f64, and i32 with wrapping arithmetic.
@@ -51,22 +52,15 @@ fn pairwise<T: Reducible>(kind: Reduction, mut partials: [T; PARTIALS]) -> T {
     partials[0]
 }
 
-/// The sum of products, in blocks of [`CONTRACT_BLOCK`]: each by `fma` in sequence from 0, the blocks added in sequence.
-pub fn contract_blocks<T: Real>(pairs: impl IntoIterator<Item = (T, T)>) -> T {
+/// The sum of products over axes of these extents, in their blocks: each by `fma` in sequence from 0, the blocks added in sequence.
+pub fn contract_blocks<T: Real>(extents: &[usize], pairs: impl IntoIterator<Item = (T, T)>) -> T {
     let zero = T::start(Reduction::Sum);
-    let mut total = None;
-    let mut block = zero;
-    let mut filled = 0;
-    for (a, b) in pairs {
-        if filled == CONTRACT_BLOCK {
-            total = Some(total.map_or(block, |sum: T| sum + block));
-            block = zero;
-            filled = 0;
-        }
-        block = a.fma(b, block);
-        filled += 1;
-    }
-    total.map_or(block, |sum| sum + block)
+    let mut pairs = pairs.into_iter();
+    let mut block = |length| pairs.by_ref().take(length).fold(zero, |sum, (a, b)| a.fma(b, sum));
+    let blocks = Boxes::new(extents, CONTRACT_BLOCK);
+    let mut sizes = blocks.sizes();
+    let first = sizes.next().map_or(zero, &mut block);
+    sizes.fold(first, |sum, length| sum + block(length))
 }
 
 /// The sum of products, pair i by `fma` in partial sum i mod 16; then pairwise.

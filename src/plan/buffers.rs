@@ -2,7 +2,7 @@
 
 use super::fuse::{Fusion, Use, UseIndex};
 use super::order::Order;
-use super::views::contract_axes;
+use super::products::contract_axes;
 use super::{ALIGNMENT, Buffer, Context, ContextKind, Group, GroupKind, Home, Plan, Storage};
 use crate::graph::{DType, Graph, NodeId, Op};
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,7 +180,6 @@ impl Placer<'_> {
             stages: Vec::new(),
             linear: true,
             packed: None,
-            copied: Vec::new(),
         });
         let group = if first { self.order.push_front() } else { self.order.push_back() };
         self.touched.extend([(from, group), (to, group)]);
@@ -240,19 +239,17 @@ impl Placer<'_> {
         }
     }
 
-    /// Memory for operands of products that are not read as they lie.
+    /// Memory for left operands of products that are not read as they lie.
     fn operands(&mut self) {
-        let is_product = |id: &NodeId| matches!(self.graph[*id].op, Op::Contract { .. });
-        for id in self.graph.ids().filter(is_product) {
+        for id in self.graph.ids() {
             let Some(Home { group, .. }) = self.homes[id.0 as usize] else { continue };
-            let axes = contract_axes(self.graph, id, &self.inline).expect("operands are views");
-            for number in (0..2).filter(|&number| axes.operands[number].copied) {
-                let len = self.graph[self.graph[id].operands[number]].ty.len();
-                let buffer = self.buffer(format!("%{}.copy{number}", id.0), DType::F32, len, Storage::Arena(0));
-                self.groups[group].copied.push((id, number, buffer));
-                self.touched.push((buffer, group));
+            if self.groups[group].kind != GroupKind::Product(id) {
+                continue;
             }
-            if self.groups[group].kind == GroupKind::Product(id) && (axes.depth.left != 1 || axes.rows.left < 0) {
+            let axes = contract_axes(self.graph, id, &self.inline).expect("operands are views");
+            // What advances unevenly is packed where it is used, a panel at a time.
+            let Some((rows, depth)) = axes.even() else { continue };
+            if depth.left != 1 || rows.left < 0 {
                 let len = self.graph[self.graph[id].operands[0]].ty.len();
                 let buffer = self.buffer(format!("%{}.left", id.0), DType::F32, len, Storage::Arena(0));
                 self.groups[group].packed = Some(buffer);

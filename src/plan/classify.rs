@@ -1,7 +1,8 @@
 //! Which nodes their users evaluate where they stand: index maps, constants, and trivialities of the data.
 
 use super::PlanOptions;
-use super::views::{canonical, contract_axes, strided};
+use super::products::{as_one, contract_axes};
+use super::views::{canonical, strided};
 use crate::graph::{Binary, Graph, NodeId, Op, Role, Unary};
 use crate::numerics::sums::contracts_interleaved;
 
@@ -76,7 +77,7 @@ pub(super) fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
                 }
                 // Where the contracted axes are the last, they run as one in what is stored.
                 let axes = contract_axes(graph, id, &inline).expect("operands are views");
-                if is_interleaved(graph, id) && axes.operands.iter().any(|operand| operand.copied) {
+                if is_interleaved(graph, id) && as_one(&axes.depth).is_none() {
                     for &operand in &node.operands {
                         inline[operand.0 as usize] = false;
                     }

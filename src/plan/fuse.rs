@@ -14,8 +14,9 @@
 
 use super::classify::{Access, access, classify, fold_columns, is_cheap};
 use super::order::Order;
+use super::products::contract_axes;
 use super::stages::fold_operand_index;
-use super::views::{AxisMap, canonical, context_index, contract_axes, operand_index};
+use super::views::{AxisMap, canonical, context_index, operand_index};
 use super::{Context, ContextKind, Group, GroupKind, Home, PlanOptions};
 use crate::graph::{Graph, NodeId, Op};
 
@@ -153,7 +154,7 @@ impl Fuser<'_> {
             Access::Source | Access::Point | Access::View | Access::Reduction => Form::Point,
             Access::Product => {
                 let axes = contract_axes(self.graph, node, &self.inline).expect("operands are views");
-                let thin = axes.rows.extent <= 1 || axes.cols.extent <= 1 || axes.depth.extent <= 1;
+                let thin = axes.row_count() <= 1 || axes.cols.extent <= 1 || axes.length() <= 1;
                 if thin || axes.work() <= DIRECT_WORK { Form::Point } else { Form::Product }
             }
             Access::Join => Form::Join,
@@ -231,7 +232,6 @@ impl Fuser<'_> {
             stages: Vec::new(),
             linear: true,
             packed: None,
-            copied: Vec::new(),
         });
         self.traits.push(Traits::default());
         self.mentioned.push(Vec::new());
@@ -501,7 +501,6 @@ fn empty_group() -> Group {
         stages: Vec::new(),
         linear: true,
         packed: None,
-        copied: Vec::new(),
     }
 }
 

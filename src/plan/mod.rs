@@ -13,13 +13,12 @@ mod classify;
 mod fuse;
 mod order;
 pub mod print;
+mod products;
 mod stages;
 mod views;
 
-pub use views::{
-    AxisMap, ContractAxes, Index, Operand, Side, Strided, canonical, contract_axes, copy_axes, operand_index,
-    row_major, strided, with_unit_axes,
-};
+pub use products::{ContractAxes, Operand, Side, as_one, contract_axes, joined};
+pub use views::{AxisMap, Index, Strided, canonical, operand_index, row_major, strided, with_unit_axes};
 
 pub use classify::{Access, access, fold_columns};
 pub use stages::fold_operand_index;
@@ -88,8 +87,6 @@ pub struct Group {
     pub linear: bool,
     /// Of a large product: the buffer for the left operand in panels, if it is not read as it lies.
     pub packed: Option<usize>,
-    /// The operands of products that are copied before, by their numbers, and where to.
-    pub copied: Vec<(NodeId, usize, usize)>,
 }
 
 /// The form of a group.

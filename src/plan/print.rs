@@ -49,9 +49,6 @@ pub fn print(graph: &Graph, plan: &Plan) -> String {
     }
     for (number, group) in plan.groups.iter().enumerate() {
         let _ = writeln!(text, "\n  group {number}: {} {{", head(plan, group));
-        for &(node, operand, buffer) in &group.copied {
-            let _ = writeln!(text, "    copy of operand {operand} of {node} -> {}", plan.buffers[buffer].name);
-        }
         if let Some(buffer) = group.packed {
             let _ = writeln!(text, "    left operand in panels -> {}", plan.buffers[buffer].name);
         }

@@ -1,6 +1,7 @@
 //! The functions of `numerics` against f64, within the bounds their documentation states.
 
 use nnc::graph::{Binary, Reduction, Unary};
+use nnc::numerics::boxes::Boxes;
 use nnc::numerics::{self, Real, philox, sums};
 
 /// The functions with an error, and their bounds in ulp.
@@ -143,8 +144,29 @@ fn sums_have_the_documented_order() {
         block_sums.push(block.iter().fold(0.0f32, |sum, &(a, b)| a.mul_add(b, sum)));
     }
     let expected = block_sums[0] + block_sums[1] + block_sums[2];
-    assert_eq!(sums::contract_blocks(long).to_bits(), expected.to_bits());
-    assert_eq!(sums::contract_blocks::<f32>([]), 0.0);
+    assert_eq!(sums::contract_blocks(&[600], long).to_bits(), expected.to_bits());
+    assert_eq!(sums::contract_blocks::<f32>(&[0], []), 0.0);
+    // Over two axes the blocks end with the inner one.
+    let pairs: Vec<(f32, f32)> = (0..300).map(|i| (values[i % 50], values[i % 7])).collect();
+    let block = |from: usize, to: usize| pairs[from..to].iter().fold(0.0f32, |sum, &(a, b)| a.mul_add(b, sum));
+    let expected = block(0, 200) + block(200, 300);
+    assert_eq!(sums::contract_blocks(&[3, 100], pairs.iter().copied()).to_bits(), expected.to_bits());
+}
+
+#[test]
+fn boxes_of_axes() {
+    let sizes = |extents: &[usize]| Boxes::new(extents, 256).sizes().collect::<Vec<usize>>();
+    assert_eq!(sizes(&[]), [1]);
+    assert_eq!(sizes(&[256]), [256]);
+    assert_eq!(sizes(&[600]), [256, 256, 88]);
+    assert_eq!(sizes(&[2, 18, 32]), [256, 256, 64, 256, 256, 64]);
+    assert_eq!(sizes(&[3, 3, 32]), [192, 96]);
+    assert_eq!(sizes(&[2, 1, 256, 1]), [256, 256]);
+    assert_eq!(sizes(&[2, 300]), [256, 44, 256, 44]);
+    assert_eq!(sizes(&[300, 0]), [0]);
+    assert_eq!(sizes(&[0, 300]), [0usize; 0]);
+    let boxes = Boxes::new(&[5, 32, 32], 256);
+    assert_eq!((&boxes.outer[..], boxes.extent, boxes.piece, &boxes.inner[..]), (&[5][..], 32, 8, &[32][..]));
 }
 
 #[test]
