@@ -4,7 +4,7 @@
 //! A name is the source's column first, else another field. Where the source's columns are not known, because the file is not
 //! there, a name that is nothing else is a column.
 
-use super::hir::{self, Binding, ColumnSelector, ColumnUse, Fill, Fitted, HirOp, Schema};
+use super::hir::{self, Binding, ColumnForm, ColumnSelector, ColumnUse, Fill, Fitted, HirOp, Schema};
 use super::infer::{HookedCall, Hooks, Walker, Want};
 use super::names::closest;
 use super::primitives;
@@ -97,6 +97,7 @@ impl<'a> Hooks<'a> for DataPlace {
         match call.name {
             "column" => Some(self.column_call(walker, call, want).unwrap_or(Value::Unknown)),
             "columns" => Some(self.columns_call(walker, call, want).unwrap_or(Value::Unknown)),
+            "tokens" => Some(self.tokens_call(walker, call, want).unwrap_or(Value::Unknown)),
             name if TRANSFORMS.contains(&name) => {
                 Some(self.transform_call(walker, call, want).unwrap_or(Value::Unknown))
             }
@@ -116,19 +117,32 @@ impl<'a> Hooks<'a> for DataPlace {
         };
         let fields = self.fields.borrow();
         let fields = fields.iter().map(|field| field.name.value.clone());
-        let calls = ["column", "columns"].into_iter().chain(TRANSFORMS).map(str::to_string);
+        let calls = ["column", "columns", "tokens"].into_iter().chain(TRANSFORMS).map(str::to_string);
         columns.into_iter().chain(fields).chain(calls).collect()
     }
 }
 
 /// What a use of columns says besides which.
-#[derive(Clone, Debug, Default)]
-struct Given {
-    fill: Option<(Fill, Span)>,
-    strip: Option<String>,
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    /// What becomes of gaps, and where that is written.
+    pub(super) fill: Option<(Fill, Span)>,
+    /// What is removed from both ends.
+    pub(super) strip: Option<String>,
+    /// What is made of the values.
+    pub(super) form: ColumnForm,
     /// Where the texts that name columns stand, in their order.
-    names: Vec<Span>,
+    pub(super) names: Vec<Span>,
 }
+
+impl Default for Given {
+    fn default() -> Given {
+        Given { fill: None, strip: None, form: ColumnForm::Value, names: Vec::new() }
+    }
+}
+
+/// The arguments of `column` and `columns` besides which.
+const ARGUMENTS: [&str; 4] = ["fill", "strip", "window", "horizon"];
 
 /// Where a use of columns stands.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +151,8 @@ struct At<'s> {
     span: Span,
     /// The texts in it that name columns.
     names: &'s [Span],
+    /// Whether the value has steps in front.
+    steps: bool,
 }
 
 impl At<'_> {
@@ -215,12 +231,23 @@ impl DataPlace {
 
     /// `column(0)`, `column("name", fill = …, strip = …)`.
     fn column_call<'a>(&self, walker: &mut Walker<'a>, call: &HookedCall<'a>, want: &Want) -> Option<Value> {
-        let placed = walker.place_arguments(call.name, call.arguments, &["column", "fill", "strip"])?;
+        let (selector, given) = self.chosen(walker, call.arguments, call.name_span)?;
+        Some(self.take(walker, selector, given, call.span, want))
+    }
+
+    /// What the arguments of a `column` say.
+    pub(super) fn chosen<'a>(
+        &self,
+        walker: &mut Walker<'a>,
+        arguments: &'a [Argument],
+        name: Span,
+    ) -> Option<(ColumnSelector, Given)> {
+        let placed = walker.place_arguments("column", arguments, &[&["column"], &ARGUMENTS[..]].concat())?;
         let Some(which) = placed[0] else {
-            walker.report(problems::missing_argument(call.name_span, call.name, "the number or name of a column"));
+            walker.report(problems::missing_argument(name, "column", "the number or name of a column"));
             return None;
         };
-        let mut given = self.given(walker, placed[1], placed[2])?;
+        let mut given = self.given(walker, [placed[1], placed[2], placed[3], placed[4]])?;
         let at = walker.ast()[which].span;
         let selector = match walker.eval(which, &Want::Any) {
             Value::Text(name) => {
@@ -229,7 +256,7 @@ impl DataPlace {
             }
             other => ColumnSelector::Index(self.index(walker, &other, at)?),
         };
-        Some(self.take(walker, selector, given, call.span, want))
+        Some((selector, given))
     }
 
     /// `columns(0..11)`, `columns(3, 7)`, `columns("pixel*")`.
@@ -238,14 +265,13 @@ impl DataPlace {
             let argument = call.arguments.iter().find(|one| one.name.as_ref().is_some_and(|given| given.value == name));
             argument.map(|argument| argument.value)
         };
-        let is_known = |argument: &&Argument| {
-            argument.name.as_ref().is_some_and(|name| !["fill", "strip"].contains(&name.value.as_str()))
-        };
+        let is_known =
+            |argument: &&Argument| argument.name.as_ref().is_some_and(|name| !ARGUMENTS.contains(&name.value.as_str()));
         if let Some(name) = call.arguments.iter().find(is_known).and_then(|argument| argument.name.as_ref()) {
-            walker.report(problems::unknown_argument(name, call.name, &["fill", "strip"]));
+            walker.report(problems::unknown_argument(name, call.name, &ARGUMENTS));
             return None;
         }
-        let mut given = self.given(walker, named("fill"), named("strip"))?;
+        let mut given = self.given(walker, ARGUMENTS.map(named))?;
         let mut indices: Vec<usize> = Vec::new();
         let mut names: Vec<String> = Vec::new();
         let places: Vec<ExprId> = call.arguments.iter().filter(|one| one.name.is_none()).map(|one| one.value).collect();
@@ -320,7 +346,7 @@ impl DataPlace {
         Some(found)
     }
 
-    fn index(&self, walker: &mut Walker<'_>, value: &Value, at: Span) -> Option<usize> {
+    pub(super) fn index(&self, walker: &mut Walker<'_>, value: &Value, at: Span) -> Option<usize> {
         if let Value::Tensor(_) | Value::Callable(_) = value {
             let found = walker.describe(value);
             walker.report(problems::wanted(at, "the number or name of a column", &found));
@@ -333,8 +359,10 @@ impl DataPlace {
         usize::try_from(index).ok()
     }
 
-    fn given<'a>(&self, walker: &mut Walker<'a>, fill: Option<ExprId>, strip: Option<ExprId>) -> Option<Given> {
+    /// Those of [`ARGUMENTS`], in that order.
+    fn given<'a>(&self, walker: &mut Walker<'a>, arguments: [Option<ExprId>; 4]) -> Option<Given> {
         let mut given = Given::default();
+        let [fill, strip, window, horizon] = arguments;
         if let Some(expr) = fill {
             let span = walker.ast()[expr].span;
             let words: Rc<[Rc<str>]> = FILLS.iter().map(|word| Rc::from(*word)).collect();
@@ -360,17 +388,45 @@ impl DataPlace {
         if let Some(expr) = strip {
             given.strip = Some(walker.text_argument(expr)?.value);
         }
+        let length = match window {
+            Some(expr) => Some(walker.steps_argument(expr, 1, "a window has 1 to 1000000 steps")?),
+            None => None,
+        };
+        let ahead = match horizon {
+            Some(expr) => Some(walker.steps_argument(expr, 0, "a horizon is 0 to 1000000 steps ahead")?),
+            None => None,
+        };
+        if window.or(horizon).is_some() {
+            given.form = ColumnForm::Window { length, horizon: ahead.unwrap_or(0) };
+        }
         Some(given)
     }
 
     /// A use of columns as a value.
-    fn take(&self, walker: &mut Walker<'_>, selector: ColumnSelector, given: Given, span: Span, want: &Want) -> Value {
-        let at = At { span, names: &given.names };
-        let Some(ty) = self.type_of(walker, &selector, at, want) else { return Value::Unknown };
+    pub(super) fn take(
+        &self,
+        walker: &mut Walker<'_>,
+        selector: ColumnSelector,
+        given: Given,
+        span: Span,
+        want: &Want,
+    ) -> Value {
+        let at =
+            At { span, names: &given.names, steps: matches!(given.form, ColumnForm::Window { length: Some(_), .. }) };
+        let Some(mut ty) = self.type_of(walker, &selector, at, want) else { return Value::Unknown };
+        match given.form {
+            ColumnForm::Window { length: Some(length), .. } => ty.shape.insert(0, axis(length as i64)),
+            ColumnForm::Tokens { length, .. } => ty.shape = vec![axis(length as i64)],
+            ColumnForm::Value | ColumnForm::Window { length: None, .. } => {}
+        }
         let Some(known) = ty.known() else { return Value::Unknown };
         if let Some((fill, at)) = &given.fill {
             let is_class = matches!(known.element, hir::Element::Class { .. });
             let problem = match fill {
+                Fill::Mean | Fill::Median | Fill::MostFrequent if matches!(given.form, ColumnForm::Tokens { .. }) => {
+                    Some(problems::fill_of_text(*at))
+                }
+                Fill::Value(_) if matches!(given.form, ColumnForm::Tokens { .. }) => None,
                 Fill::Mean if is_class => Some(problems::fill_of_categories(*at, "mean")),
                 Fill::Median if is_class => Some(problems::fill_of_categories(*at, "median")),
                 Fill::Value(text) if !is_class && !text.parse::<f32>().is_ok_and(f32::is_finite) => {
@@ -384,7 +440,7 @@ impl DataPlace {
             }
         }
         let fill = given.fill.map(|(fill, _)| fill);
-        let column = ColumnUse { selector, fill, strip: given.strip, ty: known, span };
+        let column = ColumnUse { selector, fill, strip: given.strip, form: given.form, ty: known, span };
         let mut uses = self.uses.borrow_mut();
         let same = |other: &ColumnUse| *other == ColumnUse { span: other.span, ..column.clone() };
         let number = uses.iter().position(same).unwrap_or_else(|| {
@@ -423,7 +479,7 @@ impl DataPlace {
                 Some(schema.columns.iter().filter_map(|column| column.name.as_ref()).filter(fits).count())
             }
             (ColumnSelector::Pattern(_), None) => {
-                let extent = wanted.and_then(|ty| ty.shape.first()?.dim()?.known());
+                let extent = wanted.and_then(|ty| ty.shape.get(usize::from(at.steps))?.dim()?.known());
                 Some(usize::try_from(extent?).ok()?)
             }
         };
@@ -568,6 +624,17 @@ fn adopt(own: Type, wanted: Option<&Type>) -> Type {
 }
 
 impl<'a> Walker<'a> {
+    /// A number of steps from `least` on.
+    fn steps_argument(&mut self, expr: ExprId, least: i64, what: &str) -> Option<usize> {
+        let at = self.ast()[expr].span;
+        let steps = self.eval_int(expr)?.known()?;
+        if !(least..=1_000_000).contains(&steps) {
+            self.report(problems::out_of_range(at, what, steps));
+            return None;
+        }
+        usize::try_from(steps).ok()
+    }
+
     /// A number of intervals.
     pub(super) fn bins_argument(&mut self, expr: ExprId) -> Option<usize> {
         let at = self.ast()[expr].span;
@@ -580,13 +647,13 @@ impl<'a> Walker<'a> {
     }
 
     /// The place of a text that stands in the program as it is.
-    fn literal(&self, expr: ExprId) -> Option<Span> {
+    pub(super) fn literal(&self, expr: ExprId) -> Option<Span> {
         let ast = self.ast();
         matches!(ast[expr].kind, ExprKind::String(_)).then(|| ast[expr].span)
     }
 
     /// Whether a name is one of the program's declarations.
-    fn is_global(&self, name: &str) -> bool {
+    pub(super) fn is_global(&self, name: &str) -> bool {
         let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
         self.globals.find_any(unit, name).is_some()
     }

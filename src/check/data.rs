@@ -5,7 +5,7 @@
 //! input while a body is built, so that `each` and `scan` can capture it, and becomes a [`HirOp::Column`] at the end.
 
 use super::columns::{COLUMN_INPUT, Columns, DataPlace, SeenField};
-use super::hir::{self, Balance, BalanceKind, Binding, Body, DataField, HirOp, Schema, SourceSpec};
+use super::hir::{self, Balance, BalanceKind, Binding, Body, DataField, Fill, HirOp, Schema, SourceSpec};
 use super::infer::Walker;
 use super::sources::PARTS;
 use super::types::{Element, Type};
@@ -58,11 +58,31 @@ pub(super) fn data<'a>(walker: &mut Walker<'a>, item: &'a DataItem, span: Span) 
             walker.report(problems::part_with_source(share, part.span));
         }
     }
-    let ordered = value("ordered").and_then(|expr| walker.truth_argument(expr)).unwrap_or(false);
+    let ordered = value("ordered").and_then(|expr| Some((walker.truth_argument(expr)?, expr)));
     let seed = walker.seed_argument(value("seed")).unwrap_or(0);
     let balance = value("balance").and_then(|expr| balance(walker, expr, &place));
     let columns = place.uses.take();
-    Some(hir::Data { name: item.name.clone(), sources, columns, fields, split, ordered, seed, balance, span })
+    let mut data = hir::Data {
+        name: item.name.clone(),
+        sources,
+        columns,
+        fields,
+        split,
+        ordered: ordered.is_some_and(|(ordered, _)| ordered),
+        seed,
+        balance,
+        span,
+    };
+    if data.is_series() {
+        if let Some((false, expr)) = ordered {
+            walker.report(problems::series_out_of_order(walker.ast()[expr].span));
+        }
+        data.ordered = true;
+        for column in data.columns.iter().filter(|column| column.fill == Some(Fill::Drop)) {
+            walker.report(problems::drop_in_series(column.span));
+        }
+    }
+    Some(data)
 }
 
 /// Whether a field is one of the data's own, with a type or with a name that is none of those every `data` has.

@@ -405,7 +405,7 @@ pub struct Data {
     pub fields: Vec<DataField>,
     /// The parts with their shares, which sum to at most 1; empty where not written. With named sources it divides the part `train`.
     pub split: Vec<(Spanned<String>, f64)>,
-    /// Whether rows stay in order when they are split.
+    /// Whether rows stay in order when they are split; those of a series always do.
     pub ordered: bool,
     /// The seed of the split and of balancing; 0 where not written. A run's seed does not change them.
     pub seed: u64,
@@ -413,6 +413,13 @@ pub struct Data {
     pub balance: Option<Spanned<Balance>>,
     /// All of the declaration.
     pub span: Span,
+}
+
+impl Data {
+    /// Whether rows are steps of a series, of which windows are taken.
+    pub fn is_series(&self) -> bool {
+        self.columns.iter().any(|column| matches!(column.form, ColumnForm::Window { .. }))
+    }
 }
 
 /// A field of the data.
@@ -598,10 +605,45 @@ pub struct ColumnUse {
     pub fill: Option<Fill>,
     /// Text removed from both ends of each value, besides blanks.
     pub strip: Option<String>,
+    /// What is made of the column's values.
+    pub form: ColumnForm,
     /// The type of the value: `[]` or the column's own for one column, `[n]` for a list; categories where the field asks for them.
+    /// A window has its steps in front.
     pub ty: ValueType,
     /// Where it is written.
     pub span: Span,
+}
+
+impl ColumnUse {
+    /// The extents of what one row of the source gives.
+    pub fn row_shape(&self) -> &[usize] {
+        match self.form {
+            ColumnForm::Value | ColumnForm::Window { length: None, .. } => &self.ty.shape,
+            ColumnForm::Window { length: Some(_), .. } => self.ty.shape.get(1..).unwrap_or_default(),
+            ColumnForm::Tokens { .. } => &[],
+        }
+    }
+}
+
+/// What is made of a column's values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ColumnForm {
+    /// The value of the row.
+    Value,
+    /// The rows are steps of a series, and a sample stands at one of them, the present.
+    Window {
+        /// So many steps one behind the other; `None` for a single one.
+        length: Option<usize>,
+        /// The last of them is so many steps ahead of the present.
+        horizon: usize,
+    },
+    /// The words of a text as categories: 0 is padding, 1 an unknown word, the others by frequency among the training rows.
+    Tokens {
+        /// Texts are cut or padded to so many words.
+        length: usize,
+        /// Whether padding and cut are in front.
+        front: bool,
+    },
 }
 
 /// Which columns.
@@ -617,6 +659,18 @@ pub enum ColumnSelector {
     Names(Vec<String>),
     /// All whose names fit the pattern with `*` and `?`.
     Pattern(String),
+}
+
+impl std::fmt::Display for ColumnSelector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let joined = |numbers: &[usize]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            ColumnSelector::Index(index) => write!(f, "{index}"),
+            ColumnSelector::Name(name) | ColumnSelector::Pattern(name) => f.write_str(name),
+            ColumnSelector::Indices(indices) => f.write_str(&joined(indices)),
+            ColumnSelector::Names(names) => f.write_str(&names.join(",")),
+        }
+    }
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text and `?` for any character.

@@ -29,6 +29,7 @@ pub mod print;
 mod shaping;
 mod signatures;
 mod sources;
+mod tokens;
 mod train;
 mod types;
 mod verify;

@@ -4,8 +4,8 @@
 
 use super::elementwise::symbol;
 use super::hir::{
-    Body, Data, Element, Elementwise, Fitted, Hir, HirOp, Model, Reduce, Run, SourceSpec, ToySet, Value, ValueType,
-    Window,
+    Body, ColumnForm, Data, Element, Elementwise, Fitted, Hir, HirOp, Model, Reduce, Run, SourceSpec, ToySet, Value,
+    ValueType, Window,
 };
 use super::shaping::reduction_name;
 use std::fmt::{self, Display, Write};
@@ -43,7 +43,11 @@ fn data(data: &Data) -> String {
         let _ = writeln!(text, "  source{part} = {}", source_text(&source.value));
     }
     for (at, column) in data.columns.iter().enumerate() {
-        let _ = writeln!(text, "  column {at}: {} = {:?}", column.ty, column.selector);
+        let form = match column.form {
+            ColumnForm::Value => String::new(),
+            form => format!(" as {form:?}"),
+        };
+        let _ = writeln!(text, "  column {at}: {} = {:?}{form}", column.ty, column.selector);
     }
     for field in &data.fields {
         let _ = write!(text, "  field {}: {} ", field.name.value, field.ty);

@@ -7,7 +7,9 @@ use super::columns::{check_shape, select};
 use super::csv::{self, Format};
 use super::files::Paths;
 use super::schema;
-use crate::check::hir::{Binding, ColumnSelector, ColumnUse, Data, Hir, HirOp, Run, Schema, SourceSpec, fits_pattern};
+use crate::check::hir::{
+    Binding, ColumnForm, ColumnSelector, ColumnUse, Data, Hir, HirOp, Run, Schema, SourceSpec, fits_pattern,
+};
 use crate::diagnostics::{Diagnostics, Edit, data as problems};
 use crate::source::{Sources, Span};
 use std::collections::BTreeSet;
@@ -139,6 +141,10 @@ fn taken(data: &Data, field: usize, schema: Option<&Schema>) -> BTreeSet<(Taken,
         for value in &body.values {
             if let HirOp::Column(number) = value.op {
                 let spec = &data.columns[number];
+                // The past of a column is a fine input for its future.
+                if matches!(spec.form, ColumnForm::Window { .. }) {
+                    continue;
+                }
                 found.extend(columns_of(spec, schema).into_iter().map(|column| (column, spec.span)));
             }
         }

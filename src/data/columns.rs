@@ -4,7 +4,8 @@
 //! into categories, missing values filled from the training rows. What does not fit is kept as a [`Finding`], its first
 //! place and how often, and becomes one diagnostic.
 
-use crate::check::hir::{ColumnSelector, ColumnUse, Element, Fill, Schema, ValueType, fits_pattern};
+use super::tokens::Texts;
+use crate::check::hir::{ColumnForm, ColumnSelector, ColumnUse, Element, Fill, Schema, ValueType, fits_pattern};
 use crate::diagnostics::{Diagnostic, data as report};
 use std::collections::{HashMap, HashSet};
 
@@ -70,6 +71,8 @@ pub(super) struct RawColumn {
     pub(super) ty: ValueType,
     /// The values, row by row.
     pub(super) values: Values,
+    /// The words that a column of texts was numbered by.
+    pub(super) vocabulary: Option<Vec<String>>,
 }
 
 /// The distinct texts of a column of categories.
@@ -109,6 +112,7 @@ enum Building {
     Bytes(Vec<u8>),
     Numbers(Vec<f32>),
     Texts(Vec<u32>, Dictionary),
+    Words(Texts),
 }
 
 /// One use of columns while the sources are read.
@@ -137,6 +141,7 @@ impl<'a> ColumnBuilder<'a> {
             Element::Number | Element::Truth => None,
         };
         let values = match classes {
+            _ if matches!(spec.form, ColumnForm::Tokens { .. }) => Building::Words(Texts::default()),
             Some(_) => Building::Texts(Vec::new(), Dictionary::default()),
             None => Building::Numbers(Vec::new()),
         };
@@ -169,6 +174,7 @@ impl<'a> ColumnBuilder<'a> {
         }
         match (&mut self.values, self.classes) {
             (Building::Texts(ids, dictionary), Some(classes)) => ids.push(dictionary.id(text, place, classes)),
+            (Building::Words(texts), _) => texts.push(&String::from_utf8_lossy(text)),
             (Building::Numbers(numbers), _) => numbers.push(number(text).unwrap_or_else(|| {
                 Finding::add(&mut self.not_numbers, place, text);
                 0.0
@@ -189,6 +195,14 @@ impl<'a> ColumnBuilder<'a> {
             (Building::Texts(ids, dictionary), Some(Fill::Value(value))) => {
                 ids.push(dictionary.id(value.as_bytes(), Place::Program, self.classes.unwrap_or(0)));
             }
+            (Building::Words(texts), fill) => {
+                match fill {
+                    Some(Fill::Value(value)) => return texts.push(value),
+                    Some(Fill::Mean | Fill::Median | Fill::MostFrequent | Fill::Drop) => {}
+                    None => Finding::add(&mut self.unfilled, place, text),
+                }
+                texts.push("");
+            }
             (values, fill) => {
                 match fill {
                     Some(_) => self.missing.push(values.len()),
@@ -197,7 +211,7 @@ impl<'a> ColumnBuilder<'a> {
                 match values {
                     Building::Numbers(numbers) => numbers.push(0.0),
                     Building::Texts(ids, _) => ids.push(MISSING),
-                    Building::Bytes(_) => unreachable!("bytes were widened"),
+                    Building::Bytes(_) | Building::Words(_) => unreachable!("bytes were widened, words are done"),
                 }
             }
         }
@@ -208,13 +222,14 @@ impl<'a> ColumnBuilder<'a> {
         self.widen();
         match (&mut self.values, self.classes) {
             (Building::Texts(ids, dictionary), Some(classes)) => {
-                let row_len = self.spec.ty.shape.iter().product::<usize>().max(1);
+                let row_len = self.spec.row_shape().iter().product::<usize>().max(1);
                 for (at, value) in numbers.iter().enumerate() {
                     let place = Place::Row { source, row: at / row_len };
                     ids.push(dictionary.id(value.to_string().as_bytes(), place, classes));
                 }
             }
             (Building::Numbers(all), _) => all.extend_from_slice(numbers),
+            (Building::Words(texts), _) => numbers.iter().for_each(|number| texts.push(&number.to_string())),
             (Building::Bytes(_), _) | (Building::Texts(..), None) => unreachable!("bytes were widened"),
         }
     }
@@ -225,7 +240,7 @@ impl<'a> ColumnBuilder<'a> {
             Building::Bytes(all) => all.extend_from_slice(&bytes),
             Building::Numbers(numbers) if numbers.is_empty() => self.values = Building::Bytes(bytes),
             Building::Numbers(numbers) => numbers.extend(bytes.iter().map(|&byte| f32::from(byte))),
-            Building::Texts(..) => {
+            Building::Texts(..) | Building::Words(_) => {
                 let numbers: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte)).collect();
                 self.push_numbers(&numbers, source);
             }
@@ -239,10 +254,16 @@ impl<'a> ColumnBuilder<'a> {
     }
 
     /// The column, its missing values filled from the rows `train`; `None` where these have nothing to fill with. The findings
-    /// were reported before; those about categories are handed to `problem`.
-    pub(super) fn finish(self, train: &[u32], problem: &mut dyn FnMut(ClassProblem)) -> Option<RawColumn> {
-        let row_len: usize = self.spec.ty.shape.iter().product();
+    /// were reported before; those about categories are handed to `problem`. Texts are numbered by `vocabulary` where there is one.
+    pub(super) fn finish(
+        self,
+        train: &[u32],
+        vocabulary: Option<&[String]>,
+        problem: &mut dyn FnMut(ClassProblem),
+    ) -> Option<RawColumn> {
+        let row_len: usize = self.spec.row_shape().iter().product();
         let mut ty = self.spec.ty.clone();
+        let mut learned = None;
         let values = match self.values {
             Building::Bytes(bytes) => Values::Bytes(bytes),
             Building::Numbers(mut numbers) => {
@@ -258,8 +279,18 @@ impl<'a> ColumnBuilder<'a> {
                 let class = |id: u32| classes.get(id as usize).copied().unwrap_or(0);
                 Values::Classes(ids.into_iter().map(class).collect())
             }
+            Building::Words(texts) => {
+                let ColumnForm::Tokens { length, front } = self.spec.form else {
+                    unreachable!("words are collected for tokens alone")
+                };
+                let size = self.classes.unwrap_or(0);
+                let words = vocabulary.map_or_else(|| texts.vocabulary(train, size), <[String]>::to_vec);
+                let numbered = texts.numbered(&words[..words.len().min(size.saturating_sub(2))], length, front);
+                learned = Some(words);
+                Values::Classes(numbered)
+            }
         };
-        Some(RawColumn { ty, values })
+        Some(RawColumn { ty, values, vocabulary: learned })
     }
 }
 
@@ -269,6 +300,7 @@ impl Building {
             Building::Bytes(bytes) => bytes.len(),
             Building::Numbers(numbers) => numbers.len(),
             Building::Texts(ids, _) => ids.len(),
+            Building::Words(texts) => texts.len(),
         }
     }
 }
@@ -435,7 +467,7 @@ pub(super) fn select(spec: &ColumnUse, schema: &Schema, source: &str) -> Result<
         ColumnSelector::Pattern(pattern) => {
             let fits = |at: &usize| schema.columns[*at].name.as_deref().is_some_and(|name| fits_pattern(pattern, name));
             let found: Vec<usize> = (0..schema.columns.len()).filter(fits).collect();
-            let wanted = spec.ty.shape.first().copied().unwrap_or(1);
+            let wanted = spec.row_shape().first().copied().unwrap_or(1);
             if found.is_empty() {
                 return Err(report::unknown_column(spec.span, pattern, offer));
             }
@@ -458,5 +490,5 @@ pub(super) fn check_shape(spec: &ColumnUse, shapes: &[&[usize]]) -> Result<(), D
             vec![shapes.len()]
         }
     };
-    if found == spec.ty.shape { Ok(()) } else { Err(report::column_shape(spec.span, &spec.ty.shape, &found)) }
+    if found == spec.row_shape() { Ok(()) } else { Err(report::column_shape(spec.span, spec.row_shape(), &found)) }
 }

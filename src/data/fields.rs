@@ -8,9 +8,9 @@
 use super::columns::{RawColumn, Values};
 use super::expressions::{self, Feed};
 use super::transforms::{self, FittedTransform, Learned};
-use super::{Column, Storage};
+use super::{Column, Storage, series};
 use crate::check::hir::{
-    Binding, Body, BodyInput, Data, DataField, Element, Fitted, HirOp, SourceSpec, ValueId, ValueType,
+    Binding, Body, BodyInput, ColumnForm, Data, DataField, Element, Fitted, HirOp, SourceSpec, ValueId, ValueType,
 };
 use crate::diagnostics::{Diagnostic, Diagnostics, data as report};
 
@@ -95,9 +95,17 @@ impl<'a> Fields<'a> {
                 HirOp::Column(column) => input(format!("column:{column}"), value.ty.clone(), Binding::Scope),
                 HirOp::Fitted(kind) => {
                     let (kind, operand) = (kind.clone(), value.operands[0]);
+                    let steps = self.steps(&body, operand);
                     let mut operand = self.value(number, field, &body, operand, &local)?;
                     require_counts(field, &kind, &operand)?;
-                    let learned = self.learned(field, transforms, || transforms::fit(&kind, &operand, self.train));
+                    let learned = self.learned(field, transforms, || match steps {
+                        Some(steps) => {
+                            let values = series::last_steps(&operand.values, operand.row_len, steps);
+                            let last = Column { values, row_len: operand.row_len / steps.max(1), ..operand.clone() };
+                            transforms::fit(&kind, &last, self.train)
+                        }
+                        None => transforms::fit(&kind, &operand, self.train),
+                    });
                     transforms::apply(&learned, &mut operand);
                     self.fitted.push(FittedTransform { field: field.name.value.clone(), index: transforms, learned });
                     transforms += 1;
@@ -123,6 +131,16 @@ impl<'a> Fields<'a> {
         self.adopt_names(field, &mut column);
         check_finite(field, &column)?;
         Ok(column)
+    }
+
+    /// The steps of a window of a column: one transform is for all of them.
+    fn steps(&self, body: &Body, id: ValueId) -> Option<usize> {
+        let HirOp::Input(input) = body[id].op else { return None };
+        let number: usize = body.inputs[input].name.strip_prefix("column:")?.parse().ok()?;
+        match self.data.columns[number].form {
+            ColumnForm::Window { length, .. } => length,
+            ColumnForm::Value | ColumnForm::Tokens { .. } => None,
+        }
     }
 
     fn learned(&self, field: &DataField, index: usize, fit: impl FnOnce() -> Learned) -> Learned {

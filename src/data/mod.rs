@@ -22,7 +22,9 @@ mod idx;
 pub(crate) mod memory;
 mod random;
 mod report;
+mod series;
 mod split;
+mod tokens;
 mod toy;
 mod transforms;
 
@@ -147,22 +149,44 @@ pub fn load_fitted(
     if read.unread {
         return None;
     }
-    let mut split = match split::split(data, &read.parts) {
-        Ok(split) => split,
+    let divided = series::samples(data, read.rows, read.parts)
+        .and_then(|samples| split::split(data, &samples.parts).map(|split| (samples, split)));
+    let (samples, mut split) = match divided {
+        Ok(divided) => divided,
         Err(problem) => {
             diagnostics.push(problem);
             return None;
         }
     };
+    let train = samples.rows(&split.train);
+    let mut vocabularies: Vec<FittedTransform> = Vec::new();
     let mut columns = Vec::new();
     for builder in builders {
         let spec: &ColumnUse = builder.spec;
-        let finished = builder.finish(&split.train, &mut |problem| {
+        let key = format!("tokens:{}", spec.selector);
+        let index = vocabularies.iter().filter(|one| one.field == key).count();
+        let given = fitted.and_then(|all| all.iter().find(|one| one.field == key && one.index == index));
+        let vocabulary = given.and_then(|one| match &one.learned {
+            Learned::Vocabulary { words } => Some(words.as_slice()),
+            _ => None,
+        });
+        let finished = builder.finish(&train, vocabulary, &mut |problem| {
             diagnostics.push(report::class_problem(problem, spec, &read.files, sources));
             failed = true;
         });
         match finished {
-            Some(column) => columns.push(column),
+            Some(mut column) => {
+                if let Some(words) = column.vocabulary.take() {
+                    vocabularies.push(FittedTransform { field: key, index, learned: Learned::Vocabulary { words } });
+                }
+                match samples.spread(column, spec) {
+                    Ok(column) => columns.push(column),
+                    Err(problem) => {
+                        diagnostics.push(problem);
+                        failed = true;
+                    }
+                }
+            }
             None => {
                 if !failed {
                     diagnostics.push(problems::nothing_to_fill_with(spec.span));
@@ -175,8 +199,9 @@ pub fn load_fitted(
     if failed {
         return None;
     }
-    let rows = read.rows;
-    let (fields, fitted) = fields::Fields::new(data, columns, rows, &split.train, fitted).compute(diagnostics)?;
+    let rows = samples.count;
+    let (fields, mut fitted) = fields::Fields::new(data, columns, rows, &split.train, fitted).compute(diagnostics)?;
+    fitted.extend(vocabularies);
     let by = |name: &Spanned<String>| fields.iter().find(|column| column.name == name.value);
     let balanced = data.balance.as_ref().and_then(|balance| Some((&balance.value, by(&balance.value.field)?)));
     let weights = balanced.and_then(|(spec, field)| balance::balance(spec, field, rows, data.seed, &mut split));

@@ -1,9 +1,11 @@
 //! Which rows are for training, which for validation, which for the test.
 //!
 //! Rows are shuffled by the data's own seed, cut at the shares and put back into order within each part, so that neither
-//! the run's seed nor another share of a later part moves a row of an earlier one.
+//! the run's seed nor another share of a later part moves a row of an earlier one. The windows of a series stay in order, and those
+//! between two parts that would share a step to foretell are in none.
 
 use super::random::{Purpose, Stream};
+use super::series;
 use crate::check::hir::Data;
 use crate::diagnostics::{Diagnostic, data as report};
 use std::ops::Range;
@@ -68,6 +70,7 @@ fn divide(data: &Data, rows: Range<u32>, split: &mut Split) {
     if !data.ordered {
         Stream::new(data.seed, Purpose::Split, 0).shuffle(&mut order);
     }
+    let gap = series::gap(data);
     let mut share_before = 0.0;
     let mut start = 0;
     for (name, share) in &data.split {
@@ -78,6 +81,6 @@ fn divide(data: &Data, rows: Range<u32>, split: &mut Split) {
         if let Some(rows) = split.part(&name.value) {
             rows.extend(part);
         }
-        start = end;
+        start = if end > 0 { (end + gap).min(order.len()) } else { end };
     }
 }

@@ -37,12 +37,17 @@ pub enum Learned {
         /// Per interval.
         shares: Vec<f32>,
     },
+    /// The words of a column of texts by frequency; the first is number 2.
+    Vocabulary {
+        /// Without padding and unknown, which are 0 and 1.
+        words: Vec<String>,
+    },
 }
 
-/// A transform of a field: the `index`-th of its expression.
+/// A transform of a field, the `index`-th of its expression; or of a column, `tokens:NAME`, the `index`-th of that name.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FittedTransform {
-    /// The field.
+    /// The field or the column.
     pub field: String,
     /// Which of the field's transforms, in the order of its expression.
     pub index: usize,
@@ -93,7 +98,8 @@ pub(super) fn apply(learned: &Learned, value: &mut Column) {
             value.ty.element = Element::Number;
         }
         (Learned::Standardize { .. } | Learned::MinMax { .. } | Learned::BinFrequency { .. }, Storage::I32(_))
-        | (Learned::Frequency { .. }, Storage::F32(_)) => {
+        | (Learned::Frequency { .. }, Storage::F32(_))
+        | (Learned::Vocabulary { .. }, _) => {
             unreachable!("a transform is applied to what it learned from")
         }
     }
@@ -182,6 +188,7 @@ impl Learned {
             Learned::BinFrequency { low, width, shares } => {
                 json!({"kind": "bin_frequency", "low": low, "width": width, "shares": shares})
             }
+            Learned::Vocabulary { words } => json!({"kind": "vocabulary", "words": words}),
         }
     }
 
@@ -197,6 +204,10 @@ impl Learned {
             "frequency" => Learned::Frequency { shares: list("shares")? },
             "bin_frequency" => {
                 Learned::BinFrequency { low: number("low")?, width: number("width")?, shares: list("shares")? }
+            }
+            "vocabulary" => {
+                let words = value.get("words")?.as_array()?.iter();
+                Learned::Vocabulary { words: words.map(|word| Some(word.as_str()?.to_owned())).collect::<Option<_>>()? }
             }
             _ => return None,
         })

@@ -492,6 +492,15 @@ pub fn row_counts_differ(first: &Spanned<String>, other: &Spanned<String>, rows:
         .help("the files of one `idx` belong together row by row: is one of the training and one of the test set?")
 }
 
+/// `series-too-short`: a source with fewer rows than one window reaches over.
+pub fn series_too_short(source: Span, name: &str, rows: usize, wanted: usize, window: Span) -> Diagnostic {
+    let message = format!("`{name}` has {}, and one sample reaches over {wanted}", plural(rows, "row"));
+    Diagnostic::error("series-too-short", message)
+        .at(window, format!("a window and its horizon take {wanted} steps"))
+        .and(source, format!("{} here", plural(rows, "row")))
+        .help("take a shorter window or a longer series; each part of a split needs a window of its own")
+}
+
 /// `split-sum`: shares that sum to more than everything.
 pub fn split_sum(span: Span, sum: f64) -> Diagnostic {
     Diagnostic::error("split-sum", format!("the split sums to {}", percent(sum)))

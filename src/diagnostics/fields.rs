@@ -139,6 +139,27 @@ pub fn fill_not_a_number(span: Span, text: &str) -> Diagnostic {
         .help("fill with a number, `mean`, `median`, `most_frequent`, or `drop` the row")
 }
 
+/// `fill-kind`: a mean, median or most frequent of texts.
+pub fn fill_of_text(span: Span) -> Diagnostic {
+    Diagnostic::error("fill-kind", "texts that become words have no typical value")
+        .at(span, "cannot fill a text")
+        .help("fill with a text, `fill = \"\"` for no words at all, or `drop` the row")
+}
+
+/// `fill-kind`: rows dropped from a series.
+pub fn drop_in_series(span: Span) -> Diagnostic {
+    Diagnostic::error("fill-kind", "a row dropped from a series would bring steps together that are not neighbours")
+        .at(span, "drops rows of a series")
+        .help("fill with `mean`, `median`, `most_frequent` or a value")
+}
+
+/// `series-shuffled`: windows over a series whose rows are to be shuffled before they are split.
+pub fn series_out_of_order(span: Span) -> Diagnostic {
+    Diagnostic::error("series-shuffled", "a series stays in order when it is split")
+        .at(span, "would shuffle its windows")
+        .help("neighbouring windows share most of their steps: shuffled, training would see what it is judged by; leave this out")
+}
+
 /// `transform-kind`: a transform of what it cannot learn from.
 pub fn transform_of(span: Span, transform: &str, found: &impl Display) -> Diagnostic {
     let help = match transform {

@@ -1,8 +1,8 @@
 //! Sources, splits, transforms, balance: by hand-made declarations over files made on the spot.
 
 use nnc::check::hir::{
-    Balance, BalanceKind, Binding, Body, BodyInput, ColumnSelector, ColumnUse, Data, DataField, Element, Elementwise,
-    Fill, Fitted, HirOp, SourceSpec, ToySet, Value, ValueId, ValueType,
+    Balance, BalanceKind, Binding, Body, BodyInput, ColumnForm, ColumnSelector, ColumnUse, Data, DataField, Element,
+    Elementwise, Fill, Fitted, HirOp, SourceSpec, ToySet, Value, ValueId, ValueType,
 };
 use nnc::data::{self, Column, Dataset, Learned, Paths, Storage};
 use nnc::diagnostics::{Diagnostic, Diagnostics};
@@ -35,7 +35,14 @@ fn csv(path: &str) -> SourceSpec {
 }
 
 fn one(index: usize, ty: ValueType) -> ColumnUse {
-    ColumnUse { selector: ColumnSelector::Index(index), fill: None, strip: None, ty, span: span() }
+    ColumnUse {
+        selector: ColumnSelector::Index(index),
+        fill: None,
+        strip: None,
+        form: ColumnForm::Value,
+        ty,
+        span: span(),
+    }
 }
 
 /// A declaration whose fields are columns, one each.
@@ -180,7 +187,14 @@ fn plain_rows() {
 fn columns_by_name_pattern_and_list() {
     let source =
         SourceSpec::Csv { path: at(String::from("rows.csv")), header: true, separator: b';', missing: Vec::new() };
-    let many = |selector, count| ColumnUse { selector, fill: None, strip: None, ty: number(&[count]), span: span() };
+    let many = |selector, count| ColumnUse {
+        selector,
+        fill: None,
+        strip: None,
+        form: ColumnForm::Value,
+        ty: number(&[count]),
+        span: span(),
+    };
     let dataset = Declared::of(source)
         .field("x", ColumnUse { selector: ColumnSelector::Name(String::from("b 2")), ..one(0, number(&[])) })
         .field("y", many(ColumnSelector::Pattern(String::from("pixel?")), 2))

@@ -19,6 +19,7 @@ mod numerics;
 mod plan;
 mod random_graphs;
 mod render;
+mod series;
 mod summary;
 mod syntax;
 mod tidy;
