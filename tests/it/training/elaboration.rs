@@ -237,14 +237,53 @@ fn orthogonal_columns_are_orthonormal() {
 }
 
 #[test]
-fn what_has_no_code_yet_says_so() {
-    let window = Window { size: vec![2], stride: vec![2], padding: vec![(0, 0)], dilation: vec![1], groups: 1 };
+fn what_has_no_place_here_says_so() {
     let mut w = Writer::default();
-    let x = w.input("x", Binding::Field, numbers(&[4, 1]));
-    let y = w.op(HirOp::MaxPool(window), &[x], numbers(&[2, 1]));
+    let y = w.op(HirOp::Column(0), &[], numbers(&[]));
     let body = w.finish(&[("value", y)]);
-    let mut b = Builder::new("test");
-    let input = b.input("x", Role::Data, TensorType::f32([4, 1]));
-    let found = elaborate(&body, &mut b, Scope { inputs: &[input], ..Scope::default() });
-    assert_eq!(found.unwrap_err().what, "`max_pool`");
+    let found = elaborate(&body, &mut Builder::new("test"), Scope::default());
+    assert_eq!(found.unwrap_err().what, "a column of the data");
+}
+
+/// Windows over one axis.
+fn along(size: usize, stride: usize, padding: (usize, usize), dilation: usize) -> Window {
+    Window { size: vec![size], stride: vec![stride], padding: vec![padding], dilation: vec![dilation], groups: 1 }
+}
+
+#[test]
+fn windows_over_a_series() {
+    let x: &[(&[usize], &[f32])] = &[(&[5, 1], &[1.0, 3.0, 2.0, -5.0, -4.0])];
+    let max = |window, shape: &[usize]| on_numbers(HirOp::MaxPool(window), x, shape);
+    assert_eq!(max(along(2, 2, (0, 0), 1), &[2, 1]), [3.0, 2.0]);
+    assert_eq!(max(along(3, 2, (1, 1), 1), &[3, 1]), [3.0, 3.0, -4.0]);
+    let mean = |window, shape: &[usize]| on_numbers(HirOp::AvgPool(window), x, shape);
+    assert_eq!(mean(along(2, 2, (0, 0), 1), &[2, 1]), [2.0, -1.5]);
+    assert_eq!(mean(along(3, 2, (1, 1), 1), &[3, 1]), [2.0, 0.0, -4.5]);
+
+    let with = |w: &'static [f32], window: Window, filters: usize, shape: &[usize]| {
+        let operands: [(&[usize], &[f32]); 2] = [x[0], (&[w.len() / filters, 1, filters], w)];
+        on_numbers(HirOp::Conv(window), &operands, shape)
+    };
+    assert_eq!(with(&[1.0, 10.0], along(2, 1, (0, 0), 1), 1, &[4, 1]), [31.0, 23.0, -48.0, -45.0]);
+    assert_eq!(with(&[1.0, 10.0], along(2, 2, (1, 1), 1), 1, &[3, 1]), [10.0, 23.0, -45.0]);
+    assert_eq!(with(&[1.0, 10.0], along(2, 1, (0, 0), 3), 1, &[2, 1]), [-49.0, -37.0]);
+    assert_eq!(with(&[1.0, 2.0, 10.0, 20.0], along(2, 3, (0, 0), 1), 2, &[2, 2]), [31.0, 62.0, -45.0, -90.0]);
+
+    let spread = |window: Window, shape: &[usize]| {
+        let operands: [(&[usize], &[f32]); 2] = [(&[2, 1], &[1.0, 3.0]), (&[3, 1, 1], &[1.0, 10.0, 100.0])];
+        on_numbers(HirOp::ConvTranspose(window), &operands, shape)
+    };
+    assert_eq!(spread(along(3, 1, (0, 0), 1), &[4, 1]), [1.0, 13.0, 130.0, 300.0]);
+    assert_eq!(spread(along(3, 2, (0, 0), 1), &[5, 1]), [1.0, 10.0, 103.0, 30.0, 300.0]);
+    assert_eq!(spread(along(3, 2, (1, 0), 1), &[3, 1]), [10.0, 103.0, 30.0]);
+    assert_eq!(spread(along(3, 4, (0, 0), 1), &[8, 1]), [1.0, 10.0, 100.0, 0.0, 3.0, 30.0, 300.0, 0.0]);
+}
+
+#[test]
+fn groups_of_channels_have_filters_of_their_own() {
+    // Channels 1, 2 | 3, 4 at one place; of each group two filters, of which the second is ten times the first.
+    let window = Window { groups: 2, ..along(1, 1, (0, 0), 1) };
+    let w: &[f32] = &[1.0, 10.0, 100.0, 1000.0, 1.0, 10.0, 100.0, 1000.0];
+    let operands: [(&[usize], &[f32]); 2] = [(&[1, 4], &[1.0, 2.0, 3.0, 4.0]), (&[1, 2, 4], w)];
+    assert_eq!(on_numbers(HirOp::Conv(window), &operands, &[1, 4]), [3.0, 30.0, 700.0, 7000.0]);
 }
