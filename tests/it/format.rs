@@ -1,9 +1,11 @@
 //! The formatter.
 
+use crate::docs::{blocks, read};
 use crate::edits::{edits, texts};
 use nnc::diagnostics::Diagnostics;
 use nnc::source::Sources;
 use nnc::syntax;
+use nnc::syntax::ast::ItemKind;
 
 /// The text formatted, and whether it has no mistakes.
 fn format(text: &str) -> (String, bool) {
@@ -97,4 +99,54 @@ fn long_lines_are_broken() {
         insta::assert_snapshot!("long", formatted);
     });
     assert_sound("long", &source);
+}
+
+/// The `nn` blocks of the documents by name.
+fn blocks_of(pages: &[&str]) -> Vec<(String, String)> {
+    let of = |page: &&str| {
+        blocks(&read(page)).into_iter().map(|(before, block)| (format!("{page}: {before}"), block)).collect()
+    };
+    pages.iter().flat_map(|page| -> Vec<(String, String)> { of(page) }).collect()
+}
+
+#[test]
+fn what_the_project_shows_is_formatted() {
+    let mut faults = Vec::new();
+    let pages = blocks_of(&["README.md", "docs/language.md"]);
+    for (name, text) in ["examples", "std-models"].into_iter().flat_map(texts).chain(pages) {
+        let (formatted, fine) = format(&text);
+        let line = text.lines().zip(formatted.lines()).find(|(before, after)| before != after);
+        if let Some((before, after)) = line.or((text != formatted).then_some(("", ""))) {
+            faults.push(format!("{name}\n  {before}\n  {after}"));
+        }
+        assert!(fine, "{name}");
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_text_is_formatted_around_its_mistakes() {
+    let text = "const   a=1\n\n\n\nmodel M(x:[2])->y:[1]{\n   x|>dense( 3 |>relu\n }\n// here\nfn f(x)=x+   1 // one\nlet  b  =  2\nconst c=(3)\n";
+    let expected = "const a = 1\n\nmodel M(x:[2])->y:[1]{\n   x|>dense( 3 |>relu\n }\n// here\nfn f(x) = x + 1  // one\nlet  b  =  2\nconst c = (3)\n";
+    let (formatted, fine) = format(text);
+    assert!(!fine);
+    assert_eq!(formatted, expected);
+}
+
+#[test]
+fn what_is_wrong_stays_as_it_was() {
+    for (name, text) in texts("tests/fixtures").into_iter().chain(texts("examples")) {
+        for edited in edits(&text, 10, 11).chain([text.clone()]) {
+            let mut sources = Sources::new();
+            let file = sources.add("test.nn", edited.as_str());
+            let ast = syntax::parse(file, &edited, &mut Diagnostics::new());
+            let formatted = syntax::format(&ast, sources.get(file));
+            for item in &ast.items {
+                let touched = ast.repaired.iter().any(|at| at.start <= item.span.end && item.span.start <= at.end);
+                let slice = sources.slice(item.span).trim();
+                let kept = !(touched || matches!(item.kind, ItemKind::Error)) || formatted.contains(slice);
+                assert!(kept, "{name}: not kept:\n{slice}\n--- source\n{edited}\n--- formatted\n{formatted}");
+            }
+        }
+    }
 }

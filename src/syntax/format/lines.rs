@@ -144,7 +144,8 @@ impl Writer {
     fn split(&mut self, pieces: &[Piece], places: &[usize], indent: usize, tail: usize) {
         let mut start = 0;
         for &place in places {
-            self.pieces(&pieces[start..place], indent, 0);
+            let own = if start == 0 { indent } else { indent + INDENT };
+            self.pieces(&pieces[start..place], own, 0);
             self.new_line(indent + INDENT);
             start = place;
         }
