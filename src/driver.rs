@@ -8,6 +8,7 @@ mod explain;
 mod fix;
 mod format;
 mod forms;
+mod resume;
 mod run;
 mod summary;
 

@@ -43,6 +43,60 @@ pub fn other_run(directory: impl Display, run: &str) -> Diagnostic {
     )
 }
 
+/// `no-run-directory`: a directory to go on from is none, or was not left by a run.
+pub fn not_a_run_directory(directory: impl Display, is_there: bool, known: &[String]) -> Diagnostic {
+    let message = match is_there {
+        true => format!("{directory} is not the directory of a run"),
+        false => format!("there is no directory {directory}"),
+    };
+    let known = match known {
+        [] => "there is none here yet".to_owned(),
+        [one] => format!("there is {one}"),
+        known if known.len() > 8 => format!("there are {} and {} more", known[..8].join(", "), known.len() - 8),
+        known => format!("there are {}", known.join(", ")),
+    };
+    Diagnostic::error("no-run-directory", message)
+        .help(format!("`nnc run` leaves a directory for each run, with the program, the weights and a checkpoint to go on from; {known}"))
+}
+
+/// `no-run-directory`: a run that left no checkpoint.
+pub fn no_checkpoint(directory: impl Display) -> Diagnostic {
+    Diagnostic::error("no-run-directory", format!("the run in {directory} left no checkpoint to go on from"))
+        .help("a checkpoint is written every ten seconds and at the end, but not of a run that diverged; begin anew without `--resume`")
+}
+
+/// `other-program`: the program is not the one that the run was begun with. Each difference is a declaration; at no place
+/// those that are gone.
+pub fn other_program(directory: impl Display, differences: &[Spanned<String>]) -> Diagnostic {
+    const MOST_SHOWN: usize = 5;
+    let (gone, here): (Vec<_>, Vec<_>) = differences.iter().partition(|one| one.span == Span::default());
+    let mut problem = Diagnostic::error(
+        "other-program",
+        format!("this is not the program that the run in {directory} was begun with"),
+    );
+    for (number, one) in here.iter().take(MOST_SHOWN).enumerate() {
+        let remark = format!("`{}` is another there", one.value);
+        problem = if number == 0 { problem.at(one.span, remark) } else { problem.and(one.span, remark) };
+    }
+    let gone: Vec<String> = gone.iter().take(MOST_SHOWN).map(|one| format!("`{}`", one.value)).collect();
+    let missing = if gone.is_empty() { String::new() } else { format!("it also had {}; ", gone.join(", ")) };
+    problem.help(format!(
+        "{missing}go on with the program in {directory}/model.nn, or begin anew without `--resume`; to train longer give `--epochs`"
+    ))
+}
+
+/// `isa-unavailable`: instructions that the compiler makes no code for.
+pub fn isa_not_built(name: &str) -> Diagnostic {
+    Diagnostic::error("isa-unavailable", format!("this build has no {name} backend"))
+        .help("`--isa auto` takes the best it has for this machine; the results are the same to the bit")
+}
+
+/// `isa-unavailable`: instructions that the machine does not have.
+pub fn isa_not_here(name: &str) -> Diagnostic {
+    Diagnostic::error("isa-unavailable", format!("this machine has no {name}"))
+        .help("`--isa auto` takes the best there is; the results are the same to the bit")
+}
+
 /// So many bytes in the unit that suits.
 pub fn memory(bytes: u128) -> String {
     const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];

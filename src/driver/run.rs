@@ -1,5 +1,6 @@
 //! `nnc run`: from a file to trained weights.
 
+use super::resume::run_to_resume;
 use super::{Failure, Settings, check_file, problems};
 use crate::advice;
 use crate::check::hir::Run;
@@ -31,6 +32,26 @@ pub enum Isa {
     Auto,
     /// Those that every machine of this architecture has
     Portable,
+    /// Those of x86-64 machines with AVX2 and FMA
+    Avx2,
+    /// Those of x86-64 machines with AVX-512
+    Avx512,
+}
+
+impl Isa {
+    /// What code is made for.
+    fn target(self) -> Result<jit::Isa, Failure> {
+        let isa = match self {
+            Isa::Auto => jit::Isa::Native,
+            Isa::Portable => jit::Isa::Portable,
+            Isa::Avx2 => jit::Isa::Avx2,
+            Isa::Avx512 => return Err(Failure::of(training::isa_not_built("AVX-512"))),
+        };
+        match isa.is_supported() {
+            true => Ok(isa),
+            false => Err(Failure::of(training::isa_not_here("AVX2"))),
+        }
+    }
 }
 
 /// The options of `nnc run`.
@@ -79,6 +100,11 @@ pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>))
     if checked.has_errors() {
         return Err(Failure { sources: checked.sources, diagnostics: checked.diagnostics });
     }
+    let source = super::forms::whole_text(&checked.program, &checked.sources, &options.settings.set);
+    let resumed = match &options.resume {
+        Some(directory) => Some(run_to_resume(directory, &options.out, &checked, &source)?),
+        None => None,
+    };
     let (mut sources, hir) = (checked.sources, checked.hir);
     let warnings: Vec<Diagnostic> =
         checked.diagnostics.into_iter().filter(|problem| problem.severity == Severity::Warning).collect();
@@ -89,25 +115,24 @@ pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>))
             None => problems::nothing_to_run(path.display()),
         }));
     }
-    let source = super::forms::whole_text(&checked.program, &sources, &options.settings.set);
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let (engine, isa) = match (options.backend, options.isa) {
         (Backend::Interp, _) => (Engine::Interp, "interp"),
         (Backend::Jit, isa) => {
-            let (isa, name) = match isa {
-                Isa::Auto => (jit::Isa::Native, "native"),
-                Isa::Portable => (jit::Isa::Portable, "portable"),
-            };
-            (Engine::Jit(jit::Target { isa, listing: false }, Pool::new(threads)), name)
+            let isa = isa.target()?;
+            (Engine::Jit(jit::Target { isa, listing: false }, Pool::new(threads)), isa.name())
         }
     };
     let frontend = begun.elapsed();
     let mut datasets: BTreeMap<usize, Dataset> = BTreeMap::new();
     let mut ends: Vec<End> = Vec::new();
-    let resumed = options.resume.as_deref().and_then(run_of);
     let chosen = |run: &&Run| resumed.as_ref().is_none_or(|name| *name == run.name);
-    let only_resumed = hir.runs.iter().any(|run| chosen(&run));
-    for planned in hir.runs.iter().filter(|run| !only_resumed || chosen(run)) {
+    if let (Some(directory), Some(name)) = (&options.resume, &resumed)
+        && !hir.runs.iter().any(|run| chosen(&run))
+    {
+        return Err(Failure::of(training::other_run(directory.display(), name)));
+    }
+    for planned in hir.runs.iter().filter(chosen) {
         if ends.iter().any(|end| end.status == Status::Interrupted) {
             break;
         }
@@ -152,10 +177,4 @@ pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>))
         }
     }
     Ok(Outcome { ends })
-}
-
-/// The name of the run that a run directory, `runs/Deep-1`, is of.
-fn run_of(directory: &Path) -> Option<String> {
-    let (name, number) = directory.file_name()?.to_str()?.rsplit_once('-')?;
-    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.to_owned())
 }

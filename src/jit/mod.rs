@@ -33,9 +33,54 @@ pub enum Isa {
     /// All that this machine has.
     #[default]
     Native,
+    /// Those of machines with AVX2 and FMA, whatever else this one has. The results are the same to the bit.
+    Avx2,
     /// Those that every machine of this architecture has. The results are the same to the bit.
     Portable,
 }
+
+impl Isa {
+    /// Whether this machine can run them.
+    pub fn is_supported(self) -> bool {
+        match self {
+            Isa::Native | Isa::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => {
+                std::arch::is_x86_feature_detected!("avx2")
+                    && std::arch::is_x86_feature_detected!("fma")
+                    && std::arch::is_x86_feature_detected!("bmi2")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 => false,
+        }
+    }
+
+    /// What is told of it: of the native ones, the widest vectors that the code makes use of.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Native if Isa::Avx2.is_supported() => "avx2",
+            Isa::Native if cfg!(target_arch = "aarch64") => "neon",
+            Isa::Native => "native",
+            Isa::Avx2 => "avx2",
+            Isa::Portable => "portable",
+        }
+    }
+}
+
+/// What Cranelift calls the instructions of [`Isa::Avx2`].
+const AVX2: [&str; 11] = [
+    "has_cmpxchg16b",
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_bmi1",
+    "has_bmi2",
+];
 
 /// How to compile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -96,10 +141,12 @@ fn jit_builder(target: &Target) -> JITBuilder {
     for (name, value) in options {
         flags.set(name, value).expect("Cranelift knows the setting");
     }
-    let isa = cranelift_native::builder_with_options(target.isa == Isa::Native)
-        .expect("Cranelift supports this machine")
-        .finish(settings::Flags::new(flags))
-        .expect("the settings fit together");
+    let mut isa =
+        cranelift_native::builder_with_options(target.isa == Isa::Native).expect("Cranelift supports this machine");
+    if target.isa == Isa::Avx2 {
+        AVX2.iter().for_each(|flag| isa.enable(flag).expect("Cranelift knows the instructions"));
+    }
+    let isa = isa.finish(settings::Flags::new(flags)).expect("the settings fit together");
     let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
     builder.symbols(program::host_functions());
     builder

@@ -31,6 +31,13 @@ pub fn print_structure(ast: &Ast) -> String {
     Printer { ast, source: None, text: String::new() }.file()
 }
 
+/// A declaration as text without places and documentation.
+pub fn print_item(ast: &Ast, item: &Item) -> String {
+    let mut printer = Printer { ast, source: None, text: String::new() };
+    printer.item(item);
+    printer.text
+}
+
 /// An expression as nested lists.
 enum Form {
     Atom(String),

@@ -9,7 +9,6 @@ use super::{Best, Pass, Training};
 use crate::diagnostics::{Diagnostic, training as problem};
 use crate::jit::Buffer;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What stands before the path of a tensor of the best epoch.
@@ -17,15 +16,6 @@ const BEST: &str = "best/";
 
 /// What stands before the name of a state of the schedule.
 const SCHEDULE: &str = "schedule/";
-
-/// The file of a checkpoint in its run directory.
-pub(super) struct Checkpoint;
-
-impl Checkpoint {
-    fn path(directory: &Path) -> PathBuf {
-        directory.join("checkpoint").join("state.safetensors")
-    }
-}
 
 impl Training<'_> {
     /// Makes the run directory with its `model.nn`, or goes on in the one resumed.
@@ -35,7 +25,7 @@ impl Training<'_> {
             Some(directory) => directory.to_owned(),
             None => weights::create_run_directory(out, &self.programs.run.name)?,
         };
-        weights::write(&directory.join("model.nn"), self.options.source.as_bytes())?;
+        weights::write(&weights::program(&directory), self.options.source.as_bytes())?;
         self.out = Some(directory);
         Ok(())
     }
@@ -75,7 +65,7 @@ impl Training<'_> {
             },
             "history": self.history.iter().map(epoch_to_json).collect::<Vec<_>>(),
         });
-        let file = Checkpoint::path(directory);
+        let file = weights::checkpoint(directory);
         weights::create_directory(&directory.join("checkpoint"))?;
         weights::save(&file, &Weights { tensors, metadata })?;
         self.saved = Instant::now();
@@ -85,7 +75,7 @@ impl Training<'_> {
     /// Takes the state of training from the checkpoint of the run directory to go on from.
     pub(super) fn resume(&mut self) -> Result<(), Diagnostic> {
         let Some(directory) = self.options.resume else { return Ok(()) };
-        let file = Checkpoint::path(directory);
+        let file = weights::checkpoint(directory);
         let found = weights::load(&file)?;
         let read = |prefix: &str, path: &str, shape: &[usize]| -> Result<Buffer, Diagnostic> {
             Ok(Buffer::from_f32(&found.tensor(&file, &format!("{prefix}{path}"), shape)?.values))

@@ -130,6 +130,41 @@ pub fn create_run_directory(out: &Path, run: &str) -> Result<PathBuf, Diagnostic
     Err(unwritable(out, io::Error::from(io::ErrorKind::AlreadyExists)))
 }
 
+/// The file of the checkpoint in a run directory.
+pub fn checkpoint(directory: &Path) -> PathBuf {
+    directory.join("checkpoint").join("state.safetensors")
+}
+
+/// The program in a run directory.
+pub fn program(directory: &Path) -> PathBuf {
+    directory.join("model.nn")
+}
+
+/// Whether a run was carried out in that directory.
+pub fn is_run_directory(directory: &Path) -> bool {
+    program(directory).is_file()
+}
+
+/// The run directories below `out`, in the order of their names.
+pub fn run_directories(out: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| is_run_directory(path)).collect();
+    found.sort();
+    found
+}
+
+/// The name of the run that a directory was left by, and its program.
+pub fn saved_run(directory: &Path) -> Result<(String, String), Diagnostic> {
+    let file = checkpoint(directory);
+    if !file.exists() {
+        return Err(report::no_checkpoint(directory.display()));
+    }
+    let name = load(&file)?.metadata["run"].as_str().unwrap_or_default().to_owned();
+    let program = program(directory);
+    let unreadable = |error: io::Error| report::weights_unreadable(program.display(), error);
+    Ok((name, fs::read_to_string(&program).map_err(unreadable)?))
+}
+
 /// Makes a directory in a run's directory.
 pub fn create_directory(path: &Path) -> Result<(), Diagnostic> {
     fs::create_dir_all(path).map_err(|error| report::output_unwritable(path.display(), error))

@@ -104,6 +104,10 @@ fn the_bits_depend_on_neither_backend_nor_threads() {
     assert!(one == weights("two", &["--threads", "2"]), "two threads give other bits");
     assert!(one == weights("interp", &["--backend", "interp"]), "the interpreter gives other bits");
     assert!(one == weights("portable", &["--isa", "portable"]), "the portable code gives other bits");
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        assert!(one == weights("avx2", &["--isa", "avx2"]), "code for AVX2 gives other bits");
+    }
     assert!(one != weights("seed", &["--seed", "1"]), "the seed changes nothing");
 }
 
@@ -397,4 +401,71 @@ fn names_are_documented() {
         assert!(list.lines().any(|found| found == line), "{line} is no heading in\n{list}");
     }
     assert_eq!(nnc(dir.path(), &["doc", "x", "absent.nn"]).status, 1);
+}
+
+#[test]
+fn the_instructions_are_those_asked_for() {
+    let dir = folder(&[("tiny.nn", TINY.as_bytes())]);
+    let isa = |isa: &str| nnc(dir.path(), &["run", "tiny.nn", "--json", "--isa", isa]);
+    assert_eq!(events(&isa("portable").out)[0]["isa"], "portable");
+    let refused = isa("avx512");
+    assert_eq!(refused.status, 1);
+    assert!(refused.err.contains("this build has no AVX-512 backend"), "{}", refused.err);
+    let interp = nnc(dir.path(), &["run", "tiny.nn", "--json", "--backend", "interp"]);
+    assert_eq!(events(&interp.out)[0]["isa"], "interp");
+    assert_eq!(isa("sse9").status, 2);
+}
+
+#[test]
+fn a_run_goes_on_only_where_it_can() {
+    let dir = folder(&[("tiny.nn", TINY.as_bytes())]);
+    let none = nnc(dir.path(), &["run", "tiny.nn", "--resume", "runs/Line-1"]);
+    assert_eq!(none.status, 1);
+    assert!(none.err.contains("no-run-directory") && none.err.contains("there is none here yet"), "{}", none.err);
+    assert_eq!(nnc(dir.path(), &["run", "tiny.nn", "--quiet"]).status, 0);
+    let refused = |directory: &str| {
+        let ran = nnc(dir.path(), &["run", "tiny.nn", "--resume", directory]);
+        assert_eq!(ran.status, 1, "{}", ran.err);
+        ran.err
+    };
+    let typo = refused("runs/Lime-1");
+    assert!(typo.contains("there is no directory runs/Lime-1") && typo.contains("there is runs/Line-1"), "{typo}");
+    assert!(refused(".").contains("is not the directory of a run"));
+    // Layout and comments may change; the directory may have another name; more epochs may follow.
+    fs::rename(dir.path().join("runs/Line-1"), dir.path().join("kept")).unwrap();
+    let laid_out =
+        format!("// again\n{}", TINY.replace("seed = 1", "seed  =  1").replace("  batch     = 32\n", "  batch = 32\n"));
+    fs::write(dir.path().join("tiny.nn"), &laid_out).unwrap();
+    let ran = nnc(dir.path(), &["run", "tiny.nn", "--json", "--resume", "kept", "--epochs", "5"]);
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let epochs: Vec<Value> =
+        events(&ran.out).iter().filter(|event| event["event"] == "epoch").map(|event| event["epoch"].clone()).collect();
+    assert_eq!(epochs, [4, 5]);
+    // Another program is another run.
+    let other = laid_out.replace("lr = 0.01", "lr = 0.02").replace("|> tanh", "|> relu");
+    fs::write(dir.path().join("tiny.nn"), format!("const more = 1\n{other}")).unwrap();
+    let told = refused("kept");
+    for part in [
+        "other-program",
+        "`model Line` is another there",
+        "`train … on Points` is another there",
+        "`const more` is another there",
+    ] {
+        assert!(told.contains(part), "no {part} in\n{told}");
+    }
+    assert!(!told.contains("`data Points`"), "{told}");
+    fs::remove_dir_all(dir.path().join("kept/checkpoint")).unwrap();
+    assert!(refused("kept").contains("left no checkpoint"));
+}
+
+#[test]
+fn a_run_goes_on_with_the_constants_it_was_begun_with() {
+    let program = format!("const rate = 0.01\n\n{}", TINY.replace("lr = 0.01", "lr = rate"));
+    let dir = folder(&[("tiny.nn", program.as_bytes())]);
+    let run = |more: &[&str]| nnc(dir.path(), &[&["run", "tiny.nn", "--quiet"], more].concat());
+    assert_eq!(run(&["--set", "rate=0.02"]).status, 0);
+    let told = run(&["--resume", "runs/Line-1"]);
+    assert_eq!(told.status, 1);
+    assert!(told.err.contains("`const rate` is another there"), "{}", told.err);
+    assert_eq!(run(&["--resume", "runs/Line-1", "--set", "rate=0.02", "--epochs", "4"]).status, 0);
 }

@@ -110,7 +110,7 @@ fn inputs(module: &Module) -> Vec<Buffer> {
 fn agree(module: &Module) {
     let mut expected = inputs(module);
     reference::run(module, &mut expected.iter_mut().collect::<Vec<_>>());
-    for isa in [Isa::Native, Isa::Portable] {
+    for isa in [Isa::Native, Isa::Avx2, Isa::Portable].into_iter().filter(|isa| isa.is_supported()) {
         let program = compile(module, &Target { isa, listing: false });
         for threads in [1, 2] {
             let pool = Pool::new(threads);
