@@ -83,7 +83,8 @@ struct Progress {
 
 impl Progress {
     fn new(json: bool, quiet: bool) -> Progress {
-        let plain = json || quiet || !io::stdout().is_terminal() || !io::stderr().is_terminal() || show::no_color();
+        let drawn = io::stdout().is_terminal() && io::stderr().is_terminal() && !show::no_color();
+        let plain = json || quiet || !drawn || show::prefers_plain();
         let bar = ProgressBar::with_draw_target(
             None,
             match plain {

@@ -44,7 +44,7 @@ pub(super) fn people(sources: &Sources, list: &[Diagnostic]) -> io::Result<()> {
 }
 
 /// Whether the environment asks for text without drawings, as screen readers need it.
-fn prefers_plain() -> bool {
+pub(super) fn prefers_plain() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb") || is_set("NO_GRAPHICS")
 }
 

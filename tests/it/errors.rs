@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::docs::{blocks, read};
-use crate::edits::texts;
+use crate::edits::{edits, texts};
 use nnc::diagnostics::render::{self, Style};
 use nnc::diagnostics::{Diagnostic, Fix, Severity};
 use nnc::source::Sources;
@@ -152,4 +152,35 @@ fn every_fix_removes_its_mistake() {
         }
     }
     assert!(failures.is_empty(), "\n{failures}");
+}
+
+/// Of what random edits make of the examples: a safe fix takes at least its own mistake away.
+#[test]
+fn safe_fixes_help_in_any_text() {
+    let mut failures = Vec::new();
+    for (name, text) in texts("examples") {
+        for edited in edits(&text, 25, 3) {
+            let (sources, diagnostics) = nnc::driver::check_text(&name, &edited);
+            let main = sources.iter().find(|source| source.name == name).map(|source| source.id);
+            let safe = |fix: &&Fix| fix.safe && fix.edits.iter().all(|edit| Some(edit.span.file) == main);
+            for problem in &diagnostics {
+                for fix in problem.fixes.iter().filter(safe) {
+                    let (_, after) = nnc::driver::check_text(&name, &apply(&edited, fix));
+                    let same = |list: &[Diagnostic]| {
+                        list.iter()
+                            .filter(|other| other.code == problem.code && other.message == problem.message)
+                            .count()
+                    };
+                    if same(&after) >= same(&diagnostics) {
+                        failures.push(format!(
+                            "{}\n  {}",
+                            render::human(problem, &sources, &Style::plain()),
+                            fix.title
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
