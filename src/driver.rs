@@ -17,7 +17,7 @@ pub use explain::{codes, explain, explanation};
 pub use fix::{Fixed, fix_file};
 pub use format::{Formatted, format_bytes, format_file};
 pub use forms::{Stage, ir};
-pub use run::{Backend, Isa, News, Outcome, RunOptions, run};
+pub use run::{Backend, Isa, News, RunOptions, run};
 pub use summary::{ModelSummary, ProgramSummary, summary};
 
 use crate::advice;
@@ -225,10 +225,18 @@ impl Loader<'_> {
             UseTarget::Path(written) => {
                 let path = self.folders.get(&request.from).map_or_else(PathBuf::new, |dir| dir.join(&written.value));
                 let text = self.texts.get(&identity(&path)).cloned();
-                match text.map_or_else(|| fs::read_to_string(&path), Ok) {
-                    Ok(text) => (path.display().to_string(), path, text),
+                let bytes = match text.map_or_else(|| read_bytes(&path), |text| Ok(text.into_bytes())) {
+                    Ok(bytes) => bytes,
                     Err(error) => {
                         diagnostics.push(problems::use_not_found(span, path.display(), &error));
+                        return None;
+                    }
+                };
+                let name = path.display().to_string();
+                match as_text(&name, bytes) {
+                    Ok(text) => (name, path, text),
+                    Err(problem) => {
+                        diagnostics.push(problem.at(span, "named here"));
                         return None;
                     }
                 }
@@ -243,13 +251,26 @@ impl Loader<'_> {
     }
 }
 
+/// Bytes in a file of a program, at most.
+const MOST_TEXT: u64 = 1 << 26;
+
 /// The same path for the same file, however it is written.
 pub fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
+/// The bytes of a file of a program; not of one without an end, as a device may be.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = io::Read::read_to_end(&mut io::Read::take(fs::File::open(path)?, MOST_TEXT + 1), &mut bytes)?;
+    if read as u64 > MOST_TEXT {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    Ok(bytes)
+}
+
 fn read_text(path: &Path) -> Result<String, Diagnostic> {
-    let bytes = fs::read(path).map_err(|error| problems::program_unreadable(path.display(), &error))?;
+    let bytes = read_bytes(path).map_err(|error| problems::program_unreadable(path.display(), &error))?;
     as_text(&path.display().to_string(), bytes)
 }
 

@@ -66,8 +66,8 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(super) only: Option<String>,
     /// Train for so many epochs
-    #[arg(long)]
-    pub(super) epochs: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    pub(super) epochs: Option<u32>,
     /// Another seed
     #[arg(long)]
     pub(super) seed: Option<u64>,

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: RunArguments) -> io::Result<u8> {
     }
     let options = RunOptions {
         settings: Settings { set, data_dir: arguments.data_dir, only: arguments.only, ..Settings::default() },
-        epochs: arguments.epochs,
+        epochs: arguments.epochs.map(|epochs| epochs as usize),
         seed: arguments.seed,
         threads: arguments.threads.map(usize::from),
         out: arguments.out,
@@ -57,14 +57,14 @@ pub(super) fn run(arguments: RunArguments) -> io::Result<u8> {
     if let Some(error) = trouble {
         return Err(error);
     }
-    let outcome = match result {
-        Ok(outcome) => outcome,
+    let ends = match result {
+        Ok(ends) => ends,
         Err(failure) => return fail(&failure),
     };
     if !arguments.json {
-        write!(io::stdout(), "{}", report::table(&outcome.ends))?;
+        write!(io::stdout(), "{}", report::table(&ends))?;
     }
-    let ended = |status| outcome.ends.iter().any(|end: &End| end.status == status);
+    let ended = |status| ends.iter().any(|end: &End| end.status == status);
     Ok(match () {
         () if ended(Status::Interrupted) => INTERRUPTED,
         () if ended(Status::Diverged) => DIVERGED,
@@ -78,6 +78,8 @@ struct Progress {
     quiet: bool,
     bar: ProgressBar,
     epochs: usize,
+    /// What the last epoch ended with, for the line of the next.
+    last: String,
     width: usize,
 }
 
@@ -94,7 +96,7 @@ impl Progress {
         );
         let style = ProgressStyle::with_template("{prefix} {bar:30.cyan/blue} {percent:>3}%  {msg}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
-        Progress { json, quiet, bar, epochs: 0, width: show::width() }
+        Progress { json, quiet, bar, epochs: 0, last: String::new(), width: show::width() }
     }
 
     fn tell(&mut self, event: &Event) -> io::Result<()> {
@@ -106,7 +108,7 @@ impl Progress {
         }
         match event {
             Event::Start(start) => {
-                self.epochs = start.epochs;
+                (self.epochs, self.last) = (start.epochs, String::new());
                 writeln!(io::stdout(), "{}", report::start_line(start))
             }
             Event::Progress(progress) => {
@@ -114,11 +116,14 @@ impl Progress {
                 self.bar.set_position(progress.done as u64);
                 self.bar.set_prefix(format!("epoch {}/{}", progress.epoch, self.epochs));
                 let rate = report::short(progress.samples_per_s.round());
-                self.bar.set_message(format!("loss {}  {rate} samples/s", report::short(progress.train_loss)));
+                let loss = report::short(progress.train_loss);
+                self.bar.set_message(format!("loss {loss}{}  {rate} samples/s", self.last));
                 Ok(())
             }
             Event::Epoch(epoch) => {
                 let line = report::epoch_line(epoch, self.epochs);
+                let val = epoch.val_loss.map(|loss| format!("  val {}", report::short(loss))).unwrap_or_default();
+                self.last = format!("{val}  lr {}", report::short(epoch.lr));
                 self.bar.suspend(|| writeln!(io::stdout(), "{line}"))?;
                 self.bar.reset();
                 Ok(())

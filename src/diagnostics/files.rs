@@ -85,6 +85,7 @@ fn reason(error: &Error) -> String {
         ErrorKind::NotFound => "there is no such file or folder".into(),
         ErrorKind::PermissionDenied => "permission is denied".into(),
         ErrorKind::IsADirectory => "it is a folder".into(),
+        ErrorKind::FileTooLarge => "it is longer than any program, 64 MiB and more".into(),
         _ => error.to_string(),
     }
 }

@@ -8,12 +8,12 @@ use crate::data::{self, Dataset};
 use crate::diagnostics::{Diagnostic, Diagnostics, Severity, training};
 use crate::jit::{self, Pool};
 use crate::source::Sources;
-use crate::train::event::{End, Event, Status};
+use crate::train::event::{End, Event};
 use crate::train::{self, execute::Engine};
 use std::collections::{BTreeMap, btree_map::Entry};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What runs a program.
@@ -77,24 +77,18 @@ pub struct RunOptions {
     pub interrupted: Arc<AtomicBool>,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The runs in order.
-    pub ends: Vec<End>,
-}
-
 /// What is told while a program runs.
 #[derive(Clone, Copy, Debug)]
 pub enum News<'a> {
-    /// What looks wrong but runs, with the texts it speaks of; told before the run it is about.
+    /// What looks wrong but runs, with the texts it speaks of; told before anything is trained.
     Warnings(&'a Sources, &'a [Diagnostic]),
     /// What happens.
     Event(&'a Event),
 }
 
-/// Checks, compiles, trains and evaluates the `train` declarations of a file in order.
-pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>)) -> Result<Outcome, Failure> {
+/// Checks, compiles, trains and evaluates the `train` declarations of a file in order; gives how each ended. What can be
+/// known to fail fails before anything is trained.
+pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>)) -> Result<Vec<End>, Failure> {
     let begun = Instant::now();
     let checked = check_file(path, &options.settings, false);
     if checked.has_errors() {
@@ -125,40 +119,42 @@ pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>))
     };
     let frontend = begun.elapsed();
     let mut datasets: BTreeMap<usize, Dataset> = BTreeMap::new();
-    let mut ends: Vec<End> = Vec::new();
     let chosen = |run: &&Run| resumed.as_ref().is_none_or(|name| *name == run.name);
     if let (Some(directory), Some(name)) = (&options.resume, &resumed)
         && !hir.runs.iter().any(|run| chosen(&run))
     {
         return Err(Failure::of(training::other_run(directory.display(), name)));
     }
-    for planned in hir.runs.iter().filter(chosen) {
-        if ends.iter().any(|end| end.status == Status::Interrupted) {
-            break;
-        }
-        if let Entry::Vacant(place) = datasets.entry(planned.data) {
+    let planned = hir.runs.iter().filter(chosen).map(|run| Run {
+        epochs: options.epochs.unwrap_or(run.epochs),
+        seed: options.seed.unwrap_or(run.seed),
+        ..run.clone()
+    });
+    let planned: Vec<Run> = planned.collect();
+    for run in &planned {
+        if let Entry::Vacant(place) = datasets.entry(run.data) {
             let mut found = Diagnostics::new();
-            let loaded = data::load(&hir.data[planned.data], &checked.paths, &mut sources, &mut found);
+            let loaded = data::load(&hir.data[run.data], &checked.paths, &mut sources, &mut found);
             let Some(dataset) = loaded.filter(|_| !found.has_errors()) else {
                 return Err(Failure { sources, diagnostics: found.into_sorted() });
             };
-            data::imbalances(&hir, planned.data, &dataset, &mut found);
-            let counted = advice::Counted { data: planned.data, training_rows: dataset.split.train.len() };
+            data::imbalances(&hir, run.data, &dataset, &mut found);
+            let counted = advice::Counted { data: run.data, training_rows: dataset.split.train.len() };
             let advice = advice::after_counting(&checked.program, &sources, &hir, &counted);
             advice.into_iter().for_each(|advice| found.push(advice));
             let warnings = advice::silenced(&checked.program, &sources, found.into_sorted());
             on_news(News::Warnings(&sources, &warnings));
             place.insert(dataset);
         }
-        if planned.stop.is_some() && datasets[&planned.data].split.val.is_empty() {
-            let data = &hir.data[planned.data].name;
-            return Err(Failure { sources, diagnostics: vec![training::stop_without_validation(planned.span, data)] });
+        if let Err(problem) = train::possible(&hir, run, &datasets[&run.data]) {
+            return Err(Failure { sources, diagnostics: vec![problem] });
         }
-        let run = Run {
-            epochs: options.epochs.unwrap_or(planned.epochs),
-            seed: options.seed.unwrap_or(planned.seed),
-            ..planned.clone()
-        };
+    }
+    let mut ends: Vec<End> = Vec::new();
+    for run in &planned {
+        if options.interrupted.load(Ordering::Relaxed) && !ends.is_empty() {
+            break;
+        }
         let now = Instant::now();
         let train_options = train::Options {
             engine: engine.clone(),
@@ -169,12 +165,10 @@ pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>))
             begun: if ends.is_empty() { now.checked_sub(frontend).unwrap_or(now) } else { now },
             resume: options.resume.as_deref(),
         };
-        match train::run(&hir, &run, &datasets[&planned.data], &train_options, &mut |event| {
-            on_news(News::Event(&event))
-        }) {
+        match train::run(&hir, run, &datasets[&run.data], &train_options, &mut |event| on_news(News::Event(&event))) {
             Ok(end) => ends.push(end),
             Err(problem) => return Err(Failure { sources, diagnostics: vec![problem] }),
         }
     }
-    Ok(Outcome { ends })
+    Ok(ends)
 }

@@ -1,4 +1,4 @@
-//! The invariants of the loop IR, checked after every pass in debug builds and tests.
+//! The invariants of the loop IR, checked before machine code is made of it: that the code is memory-safe stands on them.
 //!
 //! Registers are assigned once, before their uses, with the type their instruction gives; variables are bound where they
 //! are used; every place lies in its buffer for all values of its variables; buffers lie in their storage and begin at
@@ -14,12 +14,8 @@ use crate::graph::DType;
 /// How many elements 64 bytes hold.
 const LINE: usize = 16;
 
-/// Panics with the pass's name and the module printed, the offending line marked, where [`verify`] finds a fault. Does
-/// nothing in release builds.
+/// Panics with the pass's name and the module printed, the offending line marked, where [`verify`] finds a fault.
 pub fn check(module: &Module, pass: &str) {
-    if !cfg!(debug_assertions) {
-        return;
-    }
     if let Err(Fault { site, message }) = find(module) {
         panic!("after {pass}: {message}\n{}", print_marked(module, Some((site, &message))));
     }

@@ -62,6 +62,14 @@ const PROGRESS: Duration = Duration::from_millis(100);
 /// How often a checkpoint is written, at most.
 const CHECKPOINT: Duration = Duration::from_secs(10);
 
+/// A diagnostic where it is plain beforehand that a run cannot be carried out.
+pub fn possible(hir: &Hir, run: &Run, dataset: &Dataset) -> Result<(), Diagnostic> {
+    if run.stop.is_some() && dataset.split.val.is_empty() {
+        return Err(problem::stop_without_validation(run.span, &hir.data[run.data].name));
+    }
+    memory::require(&Programs { run, model: &hir.models[run.model], weighted: dataset.weights.is_some() })
+}
+
 /// Carries out one run. The dataset has at least one row to train on.
 pub fn run(
     hir: &Hir,
@@ -70,8 +78,8 @@ pub fn run(
     options: &Options,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<End, Diagnostic> {
+    possible(hir, run, dataset)?;
     let programs = Programs { run, model: &hir.models[run.model], weighted: dataset.weights.is_some() };
-    memory::require(&programs)?;
     let mut training = Training::new(programs, dataset, options).map_err(refused(run))?;
     training.resume()?;
     training.open()?;
@@ -298,8 +306,13 @@ impl<'a> Training<'a> {
 
     fn measure(&mut self, rows: &[u32]) -> Result<(f64, Vec<(String, f64)>), Refusal> {
         let interrupted = self.options.interrupted;
-        let batch = self.programs.run.batch.max(EVALUATION_BATCH);
-        let sums = self.session.evaluate(rows, batch, &|| interrupted.load(Ordering::Relaxed))?;
+        let stop = || interrupted.load(Ordering::Relaxed);
+        let batch = self.programs.run.batch;
+        let sums = match self.session.evaluate(rows, batch.max(EVALUATION_BATCH), &stop) {
+            // What could be trained can be evaluated as well.
+            Err(Refusal::TooLarge(_)) if batch < EVALUATION_BATCH => self.session.evaluate(rows, batch, &stop)?,
+            sums => sums?,
+        };
         Ok((sums.loss / sums.weight, self.metrics.values(&sums)))
     }
 
@@ -356,7 +369,7 @@ impl<'a> Training<'a> {
     }
 
     /// Chooses the weights to keep, measures them, writes the run directory.
-    fn end(&mut self, status: Status) -> Result<End, Diagnostic> {
+    fn end(&mut self, mut status: Status) -> Result<End, Diagnostic> {
         if status != Status::Diverged {
             self.checkpoint()?;
         }
@@ -376,8 +389,9 @@ impl<'a> Training<'a> {
         let measured = matches!(status, Status::Finished | Status::StoppedEarly) && !test.is_empty();
         if measured {
             let (loss, values) = self.measure(test).map_err(refused(run))?;
-            if !self.interrupted() {
-                (test_loss, metrics) = (Some(loss), values);
+            match self.interrupted() {
+                true => status = Status::Interrupted,
+                false => (test_loss, metrics) = (Some(loss), values),
             }
         }
         let decision = decision::map(&mut self.session, self.dataset).map_err(refused(run))?;

@@ -96,7 +96,7 @@ impl Rate {
 
 impl Schedule {
     fn set(&mut self, moment: Moment) {
-        let steps = (moment.epochs * moment.steps_per_epoch).max(1);
+        let steps = moment.epochs.saturating_mul(moment.steps_per_epoch).max(1);
         let scope = [
             moment.epoch as f64,
             moment.step as f64,

@@ -170,6 +170,36 @@ fn refused(files: &[(&str, &[u8])], program: &str, code: &str) -> String {
     ran.err
 }
 
+/// A program of two runs on the data `D` and `E`, on these files.
+fn two_runs(first: &str, second: &str) -> String {
+    let first = on_csv(first);
+    let second = on_csv(second);
+    let (data, rest) = second.split_once("\n\n").unwrap();
+    let train = rest.split_once("\n\n").unwrap().1;
+    format!("{first}\n{}\n\n{}", data.replace("data D", "data E"), train.replace("M on D", "M on E"))
+}
+
+#[test]
+fn all_data_is_looked_at_before_anything_is_trained() {
+    let rows = b"a,b\n1,0\n2,1\n3,0\n4,1\n5,0\n6,1\n";
+    let program = two_runs("good.csv", "absent.csv");
+    let dir = folder(&[("good.csv", rows), ("two.nn", program.as_bytes())]);
+    let ran = nnc(dir.path(), &["run", "two.nn"]);
+    assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("absent.csv"), "{}", ran.err);
+    assert_eq!(ran.out, "");
+    assert!(!dir.path().join("runs").exists());
+}
+
+#[test]
+fn what_looks_wrong_in_the_data_is_told_before_training() {
+    let program = on_csv("rows.csv").replace("= [a]", "= [column(0)]").replace("= b", "= column(1)");
+    let dir = folder(&[("rows.csv", b"1,0\n2,1\n3,0\n4,1\n5,0\n"), ("head.nn", program.as_bytes())]);
+    let ran = nnc(dir.path(), &["run", "head.nn"]);
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("header-is-data"), "{}", ran.err);
+}
+
 fn on_csv(file: &str) -> String {
     format!(
         "data D {{\n  source = csv(\"{file}\")\n  p: [1] = [a]\n  k: class(2) = b\n}}\n\n\
