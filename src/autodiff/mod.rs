@@ -12,39 +12,22 @@
 //! cotangent that comes from a branch keeps the condition under which it counts, its *guard*, and is masked by it once more
 //! where it leaves the branch.
 
+mod loops;
 mod rules;
 mod windows;
 
 use crate::graph::{Binary, Builder, DType, NodeId, Op, Scalar, TensorType, Unary, verify};
+use std::collections::BTreeMap;
 
 /// Appends the gradients of `loss`, an f32 scalar, with respect to `wrt`, in that order and each of its value's shape. The gradient
 /// with respect to what the loss does not depend on is zero.
 pub fn gradients(builder: &mut Builder, loss: NodeId, wrt: &[NodeId]) -> Vec<NodeId> {
     assert_eq!(*builder.ty(loss), TensorType::f32([]), "the loss of {}", builder.graph.name);
     let outer = builder.origin;
-    let active = active(builder, wrt);
-    let mut cotangents: Vec<Option<Cotangent>> = vec![None; loss.0 as usize + 1];
-    cotangents[loss.0 as usize] = Some(Cotangent::plain(builder.f32(1.0)));
-    for id in (0..=loss.0).rev().map(NodeId) {
-        if !active[id.0 as usize] {
-            continue;
-        }
-        let Some(cotangent) = cotangents[id.0 as usize].clone() else { continue };
-        builder.origin = builder.graph[id].origin;
-        for (operand, contribution) in contributions(builder, id, cotangent) {
-            if !active[operand.0 as usize] {
-                continue;
-            }
-            let contribution = contribution.of_shape(builder, operand);
-            let slot = &mut cotangents[operand.0 as usize];
-            *slot = Some(match slot.take() {
-                Some(sum) => sum.plus(builder, contribution),
-                None => contribution,
-            });
-        }
-    }
-    let results = wrt.iter().map(|&value| match cotangents.get(value.0 as usize).cloned().flatten() {
-        Some(gradient) => gradient.masked(builder),
+    let one = builder.f32(1.0);
+    let found = pull_back(builder, &[(loss, one)], wrt);
+    let results = wrt.iter().zip(found).map(|(&value, gradient)| match gradient {
+        Some(gradient) => gradient,
         None => {
             let zero = builder.f32(0.0);
             let shape = builder.shape(value).to_vec();
@@ -55,6 +38,125 @@ pub fn gradients(builder: &mut Builder, loss: NodeId, wrt: &[NodeId]) -> Vec<Nod
     builder.origin = outer;
     verify::check(&builder.graph, "differentiate");
     results
+}
+
+/// Appends the cotangents of `wrt`, given those of some values; none where the values do not depend on it.
+fn pull_back(builder: &mut Builder, seeds: &[(NodeId, NodeId)], wrt: &[NodeId]) -> Vec<Option<NodeId>> {
+    let active = active(builder, wrt);
+    let mut gathered: Vec<Gathered> = vec![Gathered::default(); active.len()];
+    for &(value, cotangent) in seeds {
+        gathered[value.0 as usize].add(builder, Cotangent::plain(cotangent));
+    }
+    let mut results: Vec<Option<Cotangent>> = vec![None; active.len()];
+    // For each loop the cotangents of its results.
+    let mut loops: BTreeMap<NodeId, Vec<Option<NodeId>>> = BTreeMap::new();
+    for id in (0..active.len() as u32).rev().map(NodeId) {
+        if !active[id.0 as usize] {
+            continue;
+        }
+        builder.origin = builder.graph[id].origin;
+        if let Op::Scan(scan) = &builder.graph[id].op {
+            let Some(cotangents) = loops.remove(&id) else { continue };
+            let (scan, operands) = (scan.clone(), builder.graph[id].operands.clone());
+            let wanted: Vec<bool> = operands.iter().map(|operand| active[operand.0 as usize]).collect();
+            let contributions = loops::pull_back_scan(builder, id, &scan, &cotangents, &wanted);
+            for (operand, contribution) in operands.into_iter().zip(contributions) {
+                let Some(contribution) = contribution else { continue };
+                gathered[operand.0 as usize].add(builder, Cotangent::plain(contribution));
+            }
+            continue;
+        }
+        let Some(cotangent) = std::mem::take(&mut gathered[id.0 as usize]).total(builder, id) else { continue };
+        results[id.0 as usize] = Some(cotangent.clone());
+        let operands = builder.graph[id].operands.clone();
+        match builder.graph[id].op.clone() {
+            Op::Result(number) => {
+                let Op::Scan(scan) = &builder.graph[operands[0]].op else { unreachable!("a result of a loop") };
+                let empty = vec![None; scan.results()];
+                let value = cotangent.masked(builder);
+                let slot = &mut loops.entry(operands[0]).or_insert(empty)[number];
+                *slot = Some(match slot.take() {
+                    Some(sum) => builder.add(sum, value),
+                    None => value,
+                });
+            }
+            Op::Slice { start, .. } if active[operands[0].0 as usize] => {
+                let value = cotangent.masked(builder);
+                gathered[operands[0].0 as usize].pieces.push((start, value));
+            }
+            _ => {
+                for (operand, contribution) in contributions(builder, id, cotangent) {
+                    if active[operand.0 as usize] {
+                        let contribution = contribution.of_shape(builder, operand);
+                        gathered[operand.0 as usize].add(builder, contribution);
+                    }
+                }
+            }
+        }
+    }
+    wrt.iter().map(|value| results[value.0 as usize].clone().map(|cotangent| cotangent.masked(builder))).collect()
+}
+
+/// What the users of a node have handed on to it so far.
+#[derive(Clone, Debug, Default)]
+struct Gathered {
+    sum: Option<Cotangent>,
+    /// From slices of it: where each begins.
+    pieces: Vec<(Vec<usize>, NodeId)>,
+}
+
+impl Gathered {
+    fn add(&mut self, b: &mut Builder, cotangent: Cotangent) {
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => sum.plus(b, cotangent),
+            None => cotangent,
+        });
+    }
+
+    fn total(mut self, b: &mut Builder, id: NodeId) -> Option<Cotangent> {
+        let shape = b.shape(id).to_vec();
+        for value in joined(b, std::mem::take(&mut self.pieces), &shape) {
+            self.add(b, Cotangent::plain(value));
+        }
+        self.sum
+    }
+}
+
+/// The cotangents of slices as such of the whole: one behind the other where they do not overlap along the one axis that they cut,
+/// else each among zeros.
+fn joined(b: &mut Builder, mut pieces: Vec<(Vec<usize>, NodeId)>, whole: &[usize]) -> Vec<NodeId> {
+    let cut = |b: &Builder, axis: usize| pieces.iter().any(|(_, piece)| b.shape(*piece)[axis] != whole[axis]);
+    let axes: Vec<usize> = (0..whole.len()).filter(|&axis| cut(b, axis)).collect();
+    if let ([axis], true) = (axes.as_slice(), pieces.len() > 1) {
+        let axis = *axis;
+        pieces.sort_by_key(|(start, _)| start[axis]);
+        let end = |b: &Builder, (start, piece): &(Vec<usize>, NodeId)| start[axis] + b.shape(*piece)[axis];
+        if pieces.windows(2).all(|pair| end(b, &pair[0]) <= pair[1].0[axis]) {
+            let mut parts = Vec::new();
+            let mut at = 0;
+            let zeros = |b: &mut Builder, parts: &mut Vec<NodeId>, from: usize, to: usize| {
+                if from < to {
+                    let zero = b.f32(0.0);
+                    let mut shape = whole.to_vec();
+                    shape[axis] = to - from;
+                    parts.push(b.broadcast_suffix(zero, &shape));
+                }
+            };
+            for piece in &pieces {
+                zeros(b, &mut parts, at, piece.0[axis]);
+                parts.push(piece.1);
+                at = end(b, piece);
+            }
+            zeros(b, &mut parts, at, whole[axis]);
+            return vec![b.concat(&parts, axis)];
+        }
+    }
+    let among_zeros = |(start, piece): (Vec<usize>, NodeId)| {
+        let high: Vec<usize> =
+            whole.iter().zip(b.shape(piece)).zip(&start).map(|((whole, part), low)| whole - part - low).collect();
+        b.pad(piece, &start, &high)
+    };
+    pieces.into_iter().map(among_zeros).collect()
 }
 
 /// Which nodes are f32 and depend on one of `wrt`.

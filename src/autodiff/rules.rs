@@ -76,6 +76,15 @@ pub(super) fn apply(b: &mut Builder, out: NodeId, ct: NodeId) -> Vec<Option<Node
         }
         Op::ArgMax { .. } | Op::ArgMin { .. } => vec![None],
         Op::Contract { .. } => product(b, out, ct).into_iter().map(|(_, value)| Some(value)).collect(),
+        // d table[i] = dtable[i]
+        Op::Gather { batch } => {
+            let (table, indices) = (operand(0), operand(1));
+            let rows = b.shape(table)[*batch];
+            vec![Some(b.scatter_add(indices, ct, *batch, rows)), None]
+        }
+        Op::ScatterAdd { batch } => vec![None, Some(b.gather(ct, operand(0), *batch))],
+        Op::Scan(_) | Op::Result(_) => unreachable!("loops are differentiated whole"),
+        Op::Step(_) | Op::Emit { .. } => panic!("a plan is not differentiated"),
         Op::Uniform { .. } => vec![None, None],
         Op::StopGradient => vec![None],
         Op::SumBatch => panic!("differentiated before the batch axis is there"),

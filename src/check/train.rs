@@ -54,7 +54,6 @@ pub(super) fn models_and_runs(walker: &mut Walker<'_>, hir: &mut Hir) {
         Trainer { walker, hir, known: &mut known, item, train }.check();
     }
     only(walker, hir);
-    not_yet(walker, hir);
 }
 
 /// `--only NAME`.
@@ -66,32 +65,6 @@ fn only(walker: &mut Walker<'_>, hir: &mut Hir) {
         walker.force_report(problems::unknown_run(&only, near.as_deref(), &names));
     }
     hir.runs.retain(|run| run.name == only);
-}
-
-/// What checks and has no code yet, in what a run needs: one diagnostic for each place.
-fn not_yet(walker: &mut Walker<'_>, hir: &Hir) {
-    fn look(body: &Body, found: &mut Vec<(&'static str, Span)>) {
-        for value in &body.values {
-            let what = match &value.op {
-                HirOp::Scan { .. } => "`scan`",
-                HirOp::Each { region, .. } => {
-                    look(region, found);
-                    continue;
-                }
-                _ => continue,
-            };
-            found.push((what, value.span));
-        }
-    }
-    let mut found = Vec::new();
-    for run in &hir.runs {
-        look(&hir.models[run.model].body, &mut found);
-        look(&run.loss, &mut found);
-        run.metrics.iter().for_each(|metric| look(&metric.body, &mut found));
-    }
-    for (what, span) in found {
-        walker.force_report(problems::not_supported(what, span));
-    }
 }
 
 struct Trainer<'w, 'a, 'h> {

@@ -6,8 +6,11 @@
 //!
 //! The one place where samples meet is [`Op::SumBatch`], which becomes a reduction over the new axis.
 
+mod regions;
+
 use super::{Builder, Graph, Input, NodeId, Op, Output, Role, Scalar, TensorType, verify};
 use crate::graph::DType;
+use std::collections::BTreeMap;
 
 /// The graph of `n` samples. Every input of [`Role::Data`] has the new axis, as has every [`Op::Uniform`] (each sample draws its own
 /// numbers); an output has it if it depends on one of those other than through [`Op::SumBatch`].
@@ -20,7 +23,7 @@ pub fn batch(graph: &Graph, n: usize) -> Graph {
         let ty = if mapped { with_axis(n, &input.ty) } else { input.ty.clone() };
         builder.graph.inputs.push(Input { ty, ..input.clone() });
     }
-    let mut mapper = Mapper { builder: &mut builder, n, outermost: true };
+    let mut mapper = Mapper::new(&mut builder, n, true);
     let values = mapper.run(graph, |builder, number| {
         let ty = builder.graph.inputs[number].ty.clone();
         (builder.push(Op::Input(number), Vec::new(), ty), mapped[number])
@@ -62,7 +65,7 @@ pub fn inline_batched(
 ) -> Vec<NodeId> {
     assert_eq!(region.inputs.len(), operands.len(), "operands of region {}", region.name);
     let outer = builder.origin;
-    let mut mapper = Mapper { builder, n, outermost: false };
+    let mut mapper = Mapper::new(builder, n, false);
     let values = mapper.run(region, |builder, number| {
         let axis = mapped[number].then_some(n);
         (operand(builder, region, number, operands[number], axis), mapped[number])
@@ -101,9 +104,15 @@ struct Mapper<'a> {
     n: usize,
     /// Whether the new axis is the batch, so that sums over it can be written out.
     outermost: bool,
+    /// For each loop over time which of its results have the new axis.
+    scans: BTreeMap<NodeId, Vec<bool>>,
 }
 
 impl Mapper<'_> {
+    fn new(builder: &mut Builder, n: usize, outermost: bool) -> Mapper<'_> {
+        Mapper { builder, n, outermost, scans: BTreeMap::new() }
+    }
+
     fn run(&mut self, graph: &Graph, mut input: impl FnMut(&mut Builder, usize) -> Mapped) -> Vec<Mapped> {
         let mut values: Vec<Mapped> = Vec::with_capacity(graph.nodes.len());
         for id in graph.ids() {
@@ -132,6 +141,8 @@ impl Mapper<'_> {
                 return (self.builder.uniform(operands[0].0, operands[1].0, *purpose, &shape), true);
             }
             Op::SumBatch if self.outermost => return (self.sum_batch(operands[0]), false),
+            Op::Scan(scan) => return self.scan(scan, operands),
+            Op::Result(number) => return self.result(operands[0].0, *number),
             _ => {}
         }
         if operands.iter().all(|&(_, mapped)| !mapped) {
@@ -181,6 +192,16 @@ impl Mapper<'_> {
             Op::ArgMax { axis } => self.builder.arg_max(x, axis + 1),
             Op::ArgMin { axis } => self.builder.arg_min(x, axis + 1),
             Op::Contract { batch, contract } => self.contract(operands[0], operands[1], batch, contract),
+            Op::Gather { batch } => {
+                let shapes = [0, 1].map(|i| graph[node.operands[i]].ty.shape.as_slice());
+                self.gather([operands[0], operands[1]], shapes, *batch)
+            }
+            Op::ScatterAdd { batch } => {
+                let [indices, updates] = [0, 1].map(|i| self.spread(operands[i], &graph[node.operands[i]].ty.shape));
+                self.builder.scatter_add(indices, updates, batch + 1, shape[*batch])
+            }
+            Op::Scan(_) | Op::Result(_) => unreachable!("{:?} is mapped before", node.op),
+            Op::Step(_) | Op::Emit { .. } => panic!("a plan is not mapped"),
             Op::StopGradient => self.builder.stop_gradient(x),
             Op::SumBatch => self.builder.sum_batch(x),
             Op::Orthogonalize => panic!("an initialisation has no batch"),

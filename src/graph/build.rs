@@ -346,6 +346,22 @@ impl Builder {
         self.push(op, vec![a, b], TensorType::f32(shape))
     }
 
+    /// The rows of `table` that `indices` name, see [`Op::Gather`].
+    pub fn gather(&mut self, table: NodeId, indices: NodeId, batch: usize) -> NodeId {
+        let (rows, places) = (self.shape(table), self.shape(indices));
+        assert!(rows.len() > batch && places.len() >= batch && rows[..batch] == places[..batch], "gather of a table");
+        let ty = TensorType { dtype: self.ty(table).dtype, shape: [places, &rows[batch + 1..]].concat() };
+        self.push(Op::Gather { batch }, vec![table, indices], ty)
+    }
+
+    /// `updates` added up by the rows that `indices` name, of `rows` rows; see [`Op::ScatterAdd`].
+    pub fn scatter_add(&mut self, indices: NodeId, updates: NodeId, batch: usize, rows: usize) -> NodeId {
+        let (places, parts) = (self.shape(indices), self.shape(updates));
+        assert!(places.len() >= batch && parts.starts_with(places), "scatter_add of {parts:?} at {places:?}");
+        let shape = [&places[..batch], &[rows], &parts[places.len()..]].concat();
+        self.push(Op::ScatterAdd { batch }, vec![indices, updates], TensorType::f32(shape))
+    }
+
     /// Uniform in \[0, 1).
     pub fn uniform(&mut self, seed: NodeId, step: NodeId, purpose: u32, shape: &[usize]) -> NodeId {
         self.push(Op::Uniform { purpose }, vec![seed, step], TensorType::f32(shape))

@@ -11,9 +11,10 @@
 //!
 //! Draws are told apart by purposes: numbers counted up from [`Random::purpose`] in the order of the program.
 
+mod regions;
 mod windows;
 
-use super::{Binary, Builder, DType, Graph, NodeId, Op, Reduction, Role, Scalar, TensorType, Unary, batch};
+use super::{Binary, Builder, DType, NodeId, Op, Reduction, Scalar, TensorType, Unary};
 use crate::check::hir::{Body, Element, Elementwise, HirOp, Reduce, Value, ValueType};
 use crate::source::Span;
 
@@ -240,7 +241,7 @@ impl Elaboration<'_, '_> {
             }
             HirOp::Column(_) => return unsupported("a column of the data"),
             HirOp::Fitted(_) => return unsupported("a fitted transform"),
-            HirOp::Scan { .. } => return unsupported("`scan`"),
+            HirOp::Scan { region, over, states } => return self.scan(region, *over, *states, &x),
             HirOp::Conv(window) => self.conv(x[0], x[1], window),
             HirOp::ConvTranspose(window) => self.conv_transpose(x[0], x[1], window, &shape[..shape.len() - 1]),
             HirOp::MaxPool(window) => self.max_pool(x[0], window),
@@ -427,17 +428,6 @@ impl Elaboration<'_, '_> {
         self.b.binary(Binary::Eq, repeated, numbers)
     }
 
-    /// The rows of the table as a product with their numbers' indicators.
-    fn gather(&mut self, table: NodeId, indices: NodeId) -> NodeId {
-        let dtype = self.b.ty(table).dtype;
-        let hot = self.one_hot(indices, self.b.shape(table)[0]);
-        let hot = self.b.convert(hot, DType::F32);
-        let rows = self.b.convert(table, DType::F32);
-        let last = self.b.shape(hot).len() - 1;
-        let node = self.b.contract(hot, rows, &[], &[(last, 0)]);
-        self.b.convert(node, dtype)
-    }
-
     fn upsample(&mut self, x: NodeId, axis: usize, factor: usize) -> NodeId {
         let shape = self.b.shape(x).to_vec();
         let mut repeated = shape.clone();
@@ -499,46 +489,6 @@ impl Elaboration<'_, '_> {
         let angle = self.b.mul(v, turn);
         let cosine = self.b.unary(Unary::Cos, angle);
         Some(self.b.mul(radius, cosine))
-    }
-
-    /// Builds the region as a graph of one index, then puts it in place for all of them.
-    fn each(&mut self, region: &Body, mapped: usize, x: &[NodeId]) -> Result<Vec<NodeId>, Unsupported> {
-        let extent = self.b.shape(x[0])[0];
-        let mut inner = Builder::new("each");
-        let mut operands: Vec<NodeId> = Vec::new();
-        let mut hand_over = |b: &Builder, inner: &mut Builder, node: NodeId, role: Role| {
-            let mut ty = b.ty(node).clone();
-            if role == Role::Data {
-                ty.shape.remove(0);
-            }
-            operands.push(node);
-            inner.input(format!("operand_{}", operands.len()), role, ty)
-        };
-        let mut inputs = Vec::with_capacity(x.len());
-        for (i, &node) in x.iter().enumerate() {
-            inputs.push(hand_over(self.b, &mut inner, node, if i < mapped { Role::Data } else { Role::Setting }));
-        }
-        let mut whole = |nodes: &[NodeId], inner: &mut Builder| -> Vec<NodeId> {
-            nodes.iter().map(|&node| hand_over(self.b, inner, node, Role::Setting)).collect()
-        };
-        let params = whole(self.scope.params, &mut inner);
-        let states = whole(self.scope.states, &mut inner);
-        let random = self.scope.random.map(|random| {
-            let nodes = whole(&[random.seed, random.step], &mut inner);
-            Random { seed: nodes[0], step: nodes[1], purpose: self.result.purpose }
-        });
-        let scope = Scope { inputs: &inputs, params: &params, states: &states, averages: &[], random, ..self.scope };
-        let elaborated = elaborate(region, &mut inner, scope)?;
-        if !elaborated.averages.is_empty() {
-            return Err(Unsupported { what: "an average under `each`", span: self.b.origin });
-        }
-        self.result.purpose = elaborated.purpose;
-        for (node, (name, _)) in elaborated.outputs.iter().zip(&region.outputs) {
-            inner.output(name, *node);
-        }
-        let graph: Graph = inner.graph;
-        let mapped: Vec<bool> = graph.inputs.iter().map(|input| input.role == Role::Data).collect();
-        Ok(batch::inline_batched(self.b, &graph, &operands, &mapped, extent))
     }
 
     fn converted(&mut self, x: &[NodeId], dtype: DType) -> Vec<NodeId> {

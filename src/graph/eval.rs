@@ -4,6 +4,8 @@
 //! sums in the order the graph's documentation fixes, the arithmetic that of `numerics`. Machine code is right if it gives
 //! these bits. Run in f64 the same graph is the yardstick of gradients and of numerical stability.
 
+mod regions;
+
 use super::{Binary, CONTRACT_BLOCK, DType, Graph, NodeId, Op, Reduction, Scalar, TensorType, Unary};
 use crate::numerics::boxes::Boxes;
 use crate::numerics::sums::{
@@ -12,6 +14,7 @@ use crate::numerics::sums::{
 use crate::numerics::{self, Real, philox};
 use ndarray::{ArrayD, IxDyn};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// A tensor's value. `T` stands for the f32 of the program: itself, or f64.
 #[derive(Clone, PartialEq, Debug)]
@@ -134,10 +137,19 @@ pub fn eval<T: Real>(graph: &Graph, inputs: &[Array<T>]) -> Vec<Array<T>> {
         last_use[output.node.0 as usize] = KEPT;
     }
 
+    let mut results: BTreeMap<NodeId, Vec<Array<T>>> = BTreeMap::new();
     let mut values: Vec<Option<Cow<'_, Array<T>>>> = Vec::with_capacity(graph.nodes.len());
     for id in graph.ids() {
-        let value = match graph[id].op {
-            Op::Input(number) => Cow::Borrowed(&*inputs[number]),
+        let value = match &graph[id].op {
+            Op::Input(number) => Cow::Borrowed(&*inputs[*number]),
+            Op::Scan(scan) => {
+                let operand =
+                    |id: &NodeId| values[id.0 as usize].as_deref().expect("a value is kept up to its last use");
+                let operands: Vec<&Array<T>> = graph[id].operands.iter().map(operand).collect();
+                results.insert(id, regions::scan(scan, &operands));
+                Cow::Owned(Array::real(&[0], Vec::new()))
+            }
+            Op::Result(number) => Cow::Owned(results[&graph[id].operands[0]][*number].clone()),
             _ => Cow::Owned(node(graph, id, &values)),
         };
         debug_assert_eq!(value.ty(), graph[id].ty, "the value of {id}");
@@ -145,6 +157,7 @@ pub fn eval<T: Real>(graph: &Graph, inputs: &[Array<T>]) -> Vec<Array<T>> {
         values.push((last_use[at] != at).then_some(value));
         for operand in &graph[id].operands {
             if last_use[operand.0 as usize] == at {
+                results.remove(operand);
                 values[operand.0 as usize] = None;
             }
         }
@@ -220,6 +233,10 @@ fn node<T: Real>(graph: &Graph, id: NodeId, values: &[Option<Cow<'_, Array<T>>>]
         Op::ArgMax { axis } => Array::i32(shape, arg_extremum(operand(0), *axis, true, node.ty.len())),
         Op::ArgMin { axis } => Array::i32(shape, arg_extremum(operand(0), *axis, false, node.ty.len())),
         Op::Contract { batch, contract: pairs } => Array::real(shape, contract(operand(0), operand(1), batch, pairs)),
+        Op::Gather { batch } => regions::gather(operand(0), operand(1), *batch, shape),
+        Op::ScatterAdd { batch } => regions::scatter_add(operand(0), operand(1), *batch, shape),
+        Op::Scan(_) | Op::Result(_) => unreachable!("loops have several results"),
+        Op::Step(_) | Op::Emit { .. } => panic!("a step outside of its loop in {}", graph.name),
         Op::Uniform { purpose } => {
             let (seed, step) = (operand(0).integers(), operand(1).integers()[0]);
             Array::real(shape, uniform([seed[0] as u32, seed[1] as u32], step as u32, *purpose, node.ty.len()))

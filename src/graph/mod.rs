@@ -11,22 +11,33 @@ pub mod batch;
 mod build;
 pub mod elaborate;
 pub mod eval;
+pub mod hoist;
 mod intern;
 pub mod print;
+pub mod scan;
 pub mod simplify;
 pub mod stabilize;
 pub mod verify;
 pub mod windows;
 
 pub use build::Builder;
+pub use scan::{Scan, Time};
 
 use crate::source::Span;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// A value in a [`Graph`]; prints as `%3`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// The node at that place of [`Graph::nodes`].
+    pub(crate) fn from_index(index: usize) -> NodeId {
+        NodeId(index as u32)
+    }
+}
 
 /// The element type of a tensor. Every element takes four bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -333,6 +344,32 @@ pub enum Op {
         /// Pairs of axes (left, right) that are summed over.
         contract: Vec<(usize, usize)>,
     },
+    /// `(table: [b.., k, r..], indices: i32[b.., i..])`, of the first `batch` axes in common: `[b.., i.., r..]`, for each index
+    /// the row of the table it names. An index below 0 counts as 0, one beyond the table as its last; of a table without rows the
+    /// result is 0.
+    Gather {
+        /// How many leading axes the operands share.
+        batch: usize,
+    },
+    /// `(indices: i32[b.., i..], updates: [b.., i.., r..])`, f32: the node's shape `[b.., k, r..]`, each row from 0 plus the updates whose
+    /// index names it, one after the other in the order of the indices. Indices count as for [`Op::Gather`].
+    ScatterAdd {
+        /// How many leading axes the operands share.
+        batch: usize,
+    },
+    /// A loop over time, see [`scan`]; f32 of no elements.
+    Scan(Arc<Scan>),
+    /// `(scan)`: the result of that number.
+    Result(usize),
+    /// The operand at the step of the loop that the graph is the region of; the axis disappears. Only where a plan is made.
+    Step(Time),
+    /// The operand, which lies in memory at the current step's place of a sequence of so many steps. Only where a plan is made.
+    Emit {
+        /// The place.
+        time: Time,
+        /// The number of steps.
+        extent: usize,
+    },
     /// `(seed: i32[2], step: i32[])`: uniform f32 in \[0, 1) of the node's shape. Element e (row-major) is word
     /// `e mod 4` of Philox4x32-10 with key `seed` and counter `(e / 4, step, purpose, 0)`, its upper 24 bits times 2^−24.
     Uniform {
@@ -355,7 +392,7 @@ pub const CONTRACT_BLOCK: usize = 256;
 pub const PARTIALS: usize = 16;
 
 /// An operation applied.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Node {
     /// What is computed.
     pub op: Op,
@@ -381,7 +418,7 @@ pub enum Role {
 }
 
 /// An input of a graph.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Input {
     /// Its name: the field's, the parameter's path, or `lr`, `step`, `seed`.
     pub name: String,
@@ -392,7 +429,7 @@ pub struct Input {
 }
 
 /// An output of a graph.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Output {
     /// Its name.
     pub name: String,
@@ -403,7 +440,7 @@ pub struct Output {
 }
 
 /// A tensor program: straight-line, definitions before uses.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Graph {
     /// Its name as dumps show it: `Simple.train`.
     pub name: String,

@@ -12,7 +12,7 @@
 //! }
 //! ```
 
-use super::{Binary, Graph, NodeId, Op, Reduction, Role, Scalar, TensorType, Unary};
+use super::{Binary, Graph, NodeId, Op, Reduction, Role, Scalar, Scan, TensorType, Time, Unary};
 use crate::source::{Sources, Span};
 use std::fmt::{self, Write};
 
@@ -87,11 +87,18 @@ impl fmt::Display for Text<'_> {
             write!(f, " (batch {batch})")?;
         }
         f.write_str(" {\n")?;
-        for (name, body, comment) in &lines {
+        let shown = self.graph.ids().filter(|&id| self.marked == Some(id) || !self.is_scalar(id));
+        for ((name, body, comment), id) in lines.iter().zip(shown) {
             if comment.is_empty() {
                 writeln!(f, "{name:left$} = {body}")?;
             } else {
                 writeln!(f, "{name:left$} = {body:right$}  ; {comment}")?;
+            }
+            if let Op::Scan(scan) = &self.graph[id].op {
+                let region = Text { graph: &scan.region, sources: self.sources, marked: None }.to_string();
+                for line in region.lines() {
+                    writeln!(f, "    {line}")?;
+                }
             }
         }
         for output in &self.graph.outputs {
@@ -162,11 +169,48 @@ impl Text<'_> {
                     _ => format!("contract {operands}, batch {batch:?}, over {contract:?}"),
                 }
             }
+            Op::Gather { batch: 0 } => format!("gather {operands}"),
+            Op::Gather { batch } => format!("gather {operands}, batch {batch}"),
+            Op::ScatterAdd { batch: 0 } => format!("scatter_add {operands}"),
+            Op::ScatterAdd { batch } => format!("scatter_add {operands}, batch {batch}"),
+            Op::Scan(scan) => self.scan(id, scan),
+            Op::Result(number) => format!("result {number} of {operands}"),
+            Op::Emit { time, extent } => format!("emit {operands}, {} of {extent} steps", time_text(*time)),
+            Op::Step(time) => format!("step of {operands}, {}", time_text(*time)),
             Op::Uniform { purpose } => format!("uniform {operands}, purpose {purpose}"),
             Op::StopGradient => format!("stop_gradient {operands}"),
             Op::SumBatch => format!("sum_batch {operands}"),
             Op::Orthogonalize => format!("orthogonalize {operands}"),
         }
+    }
+
+    /// The head of a loop over time; its region is printed below the line.
+    fn scan(&self, id: NodeId, scan: &Scan) -> String {
+        let operands = &self.graph[id].operands;
+        let list = |from: usize, to: usize, over: bool| -> String {
+            let part = operands.iter().enumerate().take(to).skip(from);
+            let words = part.map(|(number, &operand)| match scan.over.get(number).filter(|_| over) {
+                Some(time) => format!("{} ({})", self.operand(operand), time_text(*time)),
+                None => self.operand(operand),
+            });
+            words.collect::<Vec<_>>().join(", ")
+        };
+        let (sequences, states) = (scan.over.len(), scan.over.len() + scan.states);
+        let mut text = format!("scan {} steps", scan.extent);
+        for (word, part) in [
+            ("over", list(0, sequences, true)),
+            ("from", list(sequences, states, false)),
+            ("with", list(states, operands.len(), false)),
+        ] {
+            if !part.is_empty() {
+                let _ = write!(text, " {word} {part}");
+            }
+        }
+        let emits: Vec<String> = scan.emits.iter().map(|time| time_text(*time)).collect();
+        if !emits.is_empty() {
+            let _ = write!(text, ", emits along {}", emits.join(", "));
+        }
+        text
     }
 
     fn comment(&self, id: NodeId) -> String {
@@ -190,6 +234,10 @@ impl Text<'_> {
         }
         comment
     }
+}
+
+fn time_text(time: Time) -> String {
+    format!("axis {}{}", time.axis, if time.reversed { " backwards" } else { "" })
 }
 
 /// A contraction as numpy's `einsum` writes it: `ik,kj->ij`.

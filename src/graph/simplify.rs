@@ -6,6 +6,8 @@
 //!
 //! Nodes are built again from first to last, each by a constructor that looks at what its operands have become.
 
+mod loops;
+
 use super::eval;
 use super::intern::Interner;
 use super::{Binary, Builder, DType, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary, verify};
@@ -33,7 +35,7 @@ fn rebuild(graph: &Graph, differentiated: bool) -> Graph {
     result.outputs = (graph.outputs.iter())
         .map(|output| Output { node: values[output.node.0 as usize], ..output.clone() })
         .collect();
-    let result = sweep(&result);
+    let result = sweep(&super::scan::prune(&sweep(&result)));
     verify::check(&result, "simplify");
     result
 }
@@ -76,6 +78,10 @@ impl Simplifier {
             | Op::Constant(_)
             | Op::Iota { .. }
             | Op::Uniform { .. }
+            | Op::Gather { .. }
+            | Op::ScatterAdd { .. }
+            | Op::Step(_)
+            | Op::Emit { .. }
             | Op::SumBatch
             | Op::Orthogonalize => None,
             Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert => return self.elementwise(op, operands, ty),
@@ -91,6 +97,8 @@ impl Simplifier {
             Op::ArgMax { .. } | Op::ArgMin { .. } => None,
             Op::Contract { batch, contract } => self.contract(&operands, batch, contract, &ty),
             Op::StopGradient => self.stop_gradient(operands[0]),
+            Op::Scan(scan) => return self.scan(scan, &operands),
+            Op::Result(number) => self.result(*number, operands[0], &ty),
         };
         simpler.unwrap_or_else(|| self.interner.push(op, operands, ty))
     }

@@ -23,8 +23,9 @@
 //! constant factor. Powers with small constant exponents are written out as [`Builder::pow`](super::Builder::pow) does.
 
 use super::intern::Interner;
-use super::{Binary, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary, simplify, verify};
+use super::{Binary, Graph, Node, NodeId, Op, Output, Reduction, Scalar, Scan, TensorType, Unary, simplify, verify};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The graph of one sample with its formulas made stable. Also simplifies, for a formula is recognised in its simplest form.
 pub fn stabilize(graph: &Graph) -> Graph {
@@ -38,6 +39,10 @@ pub fn stabilize(graph: &Graph) -> Graph {
             Op::Unary(Unary::Log) => stabilizer.log(operands[0]),
             Op::Binary(Binary::Div) => stabilizer.quotient(operands[0], operands[1]),
             Op::Binary(Binary::Pow) => stabilizer.power(operands[0], operands[1]),
+            Op::Scan(scan) => {
+                let stable = Scan { region: stabilize(&scan.region), ..(**scan).clone() };
+                Some(stabilizer.interner.push(Op::Scan(Arc::new(stable)), operands.clone(), node.ty.clone()))
+            }
             _ => None,
         };
         let value = match value {
@@ -346,6 +351,7 @@ impl Stabilizer {
                 return self.interner.constant(operands[1]).is_some_and(positive).then(|| vec![operands[0]]);
             }
             Op::Select => return Some(operands[1..].to_vec()),
+            Op::Gather { .. } => return Some(vec![operands[0]]),
             Op::Broadcast { .. }
             | Op::Reshape
             | Op::Transpose { .. }
@@ -363,6 +369,11 @@ impl Stabilizer {
             | Op::ArgMax { .. }
             | Op::ArgMin { .. }
             | Op::Uniform { .. }
+            | Op::ScatterAdd { .. }
+            | Op::Scan(_)
+            | Op::Result(_)
+            | Op::Step(_)
+            | Op::Emit { .. }
             | Op::StopGradient
             | Op::SumBatch
             | Op::Orthogonalize => false,
@@ -458,6 +469,7 @@ impl Stabilizer {
                 self.binary(op, log(operands[0]), factor)
             }
             Op::Select => self.interner.build(|b| b.select(operands[0], log(operands[1]), log(operands[2]))),
+            Op::Gather { .. } => self.interner.push(op, vec![log(operands[0]), operands[1]], ty),
             op => {
                 let logs = operands.into_iter().map(log).collect();
                 self.interner.push(op, logs, ty)

@@ -68,6 +68,10 @@ fn node(graph: &Graph, id: NodeId) -> Result<(), String> {
             require(operands.is_empty(), "an input has no operands")?;
             graph.inputs.get(*number).ok_or("an input that is not listed")?.ty.clone()
         }
+        Op::Result(number) => match node.operands.first().map(|&scan| &graph[scan].op) {
+            Some(Op::Scan(scan)) if *number < scan.results() => scan.result_type(*number),
+            _ => return Err("a result that is not there".to_owned()),
+        },
         Op::SumBatch if graph.batch.is_some() => return Err("a sum over the batch is left".to_owned()),
         op => result_type(op, &operands, &node.ty)?,
     };
@@ -224,6 +228,40 @@ fn result_type(op: &Op, operands: &[&TensorType], ty: &TensorType) -> Result<Ten
             shape.extend((0..a.rank()).filter(|&i| !left[i]).map(|i| a.shape[i]));
             shape.extend((0..b.rank()).filter(|&j| !right[j]).map(|j| b.shape[j]));
             TensorType::f32(shape)
+        }
+        Op::Gather { batch } => {
+            let [table, indices] = take(operands)?;
+            require(indices.dtype == DType::I32, "the indices are no i32")?;
+            let shared = table.rank() > *batch && indices.shape.starts_with(&table.shape[..*batch]);
+            require(shared, "the operands differ in the axes they share")?;
+            let shape = [indices.shape.as_slice(), &table.shape[batch + 1..]].concat();
+            TensorType { dtype: table.dtype, shape }
+        }
+        Op::ScatterAdd { batch } => {
+            let [indices, updates] = take(operands)?;
+            require(indices.dtype == DType::I32 && updates.dtype == DType::F32, "the operands have the wrong types")?;
+            let fits = indices.rank() >= *batch && updates.shape.starts_with(&indices.shape) && ty.rank() > *batch;
+            require(fits, "there is not one update for each index")?;
+            let rows = ty.shape[*batch];
+            TensorType::f32([&indices.shape[..*batch], &[rows], &updates.shape[indices.rank()..]].concat())
+        }
+        Op::Scan(scan) => match scan.fault(operands) {
+            Some(fault) => return Err(fault),
+            None => TensorType::f32([0]),
+        },
+        Op::Result(_) => {
+            let [_] = take(operands)?;
+            ty.clone()
+        }
+        Op::Emit { time, .. } => {
+            let [x] = take(operands)?;
+            require(time.axis <= x.rank(), "no such axis")?;
+            x.clone()
+        }
+        Op::Step(time) => {
+            let [x] = take(operands)?;
+            require(time.axis < x.rank(), "no such axis")?;
+            TensorType { dtype: x.dtype, shape: time.step_of(&x.shape) }
         }
         Op::Uniform { .. } => {
             let [seed, step] = take(operands)?;

@@ -43,7 +43,9 @@ fn expand_block(block: &mut Block, regs: &mut Vec<Lane>) {
             | Inst::I32 { .. }
             | Inst::Index { .. }
             | Inst::Load { .. }
+            | Inst::LoadAt { .. }
             | Inst::Store { .. }
+            | Inst::StoreAt { .. }
             | Inst::One { .. }
             | Inst::Two { .. }
             | Inst::Fma { .. }
@@ -394,13 +396,14 @@ fn destination(inst: &mut Inst) -> Option<&mut Reg> {
         | Inst::I32 { dst, .. }
         | Inst::Index { dst, .. }
         | Inst::Load { dst, .. }
+        | Inst::LoadAt { dst, .. }
         | Inst::One { dst, .. }
         | Inst::Two { dst, .. }
         | Inst::Fma { dst, .. }
         | Inst::Select { dst, .. }
         | Inst::Math { dst, .. }
         | Inst::Uniform { dst, .. } => Some(dst),
-        Inst::Store { .. } | Inst::Loop { .. } => None,
+        Inst::Store { .. } | Inst::StoreAt { .. } | Inst::Loop { .. } => None,
     }
 }
 
@@ -467,7 +470,9 @@ mod tests {
                 Inst::Select { dst, mask: choice, a, b } => (dst, int(if mask(choice) { a } else { b }) as u32),
                 Inst::Index { .. }
                 | Inst::Load { .. }
+                | Inst::LoadAt { .. }
                 | Inst::Store { .. }
+                | Inst::StoreAt { .. }
                 | Inst::Math { .. }
                 | Inst::Uniform { .. }
                 | Inst::Loop { .. } => panic!("not straight-line arithmetic: {inst:?}"),

@@ -14,7 +14,7 @@ pub use math::expand;
 pub use program::{Buffer, Program, Workspace};
 pub use threads::Pool;
 
-use crate::kernel::{self, Kernel};
+use crate::kernel::{self, Kernel, Repeat};
 use clif::{Emitter, Layout, Link, Machine, TileKey};
 use cranelift::codegen::Context;
 use cranelift::codegen::control::ControlPlane;
@@ -24,6 +24,7 @@ use cranelift::prelude::{AbiParam, FunctionBuilder, FunctionBuilderContext, Sign
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -120,7 +121,7 @@ pub fn compile(module: &kernel::Module, target: &Target) -> Program {
     };
     let mut kernels = module.kernels.clone();
     kernels.iter_mut().for_each(expand);
-    let step = translator.program(&kernels);
+    let step = translator.program(&kernels, &module.repeats);
     let Translator { linker: Linker { mut jit, .. }, translated, .. } = translator;
     let listing = generate(&mut jit, translated, target.listing);
     Program::new(jit, step, module, layout, listing)
@@ -204,6 +205,16 @@ enum Unit<'a> {
     Call(&'a [Kernel]),
     /// Hands the shards of a kernel to the pool.
     Parallel(&'a Kernel),
+    /// Does this several times: the repetition of that number.
+    Repeat(usize, usize, Vec<Unit<'a>>),
+}
+
+/// A [`Unit`] whose functions are there.
+enum Ready<'a> {
+    Inline(&'a [Kernel]),
+    Call(FuncId),
+    Parallel(FuncId, usize),
+    Repeat(usize, usize, Vec<Ready<'a>>),
 }
 
 /// Whether the shards of a kernel may run on several threads.
@@ -211,10 +222,40 @@ fn is_parallel(kernel: &Kernel) -> bool {
     kernel.cost >= PARALLEL_COST && kernel.shards.is_some_and(|(_, shards)| shards > 1)
 }
 
-/// The kernels in order, cut where a function ends: those that share one have about [`SHARED_SIZE`] instructions; where
-/// all fit into one, that is the step function itself.
-fn units(kernels: &[Kernel]) -> Vec<Unit<'_>> {
+/// What is done for all kernels of a module; where they fit into one function, that is the step function itself.
+fn units<'a>(kernels: &'a [Kernel], repeats: &[Repeat]) -> Vec<Unit<'a>> {
+    let mut units = nested_units(kernels, repeats, 0..kernels.len(), 0);
+    if let [Unit::Call(kernels)] = units[..] {
+        units = vec![Unit::Inline(kernels)];
+    }
+    units
+}
+
+/// Some of the kernels with the repetitions that lie within them, from that number on.
+fn nested_units<'a>(kernels: &'a [Kernel], repeats: &[Repeat], range: Range<usize>, from: usize) -> Vec<Unit<'a>> {
     let mut units = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        let inside = repeats.iter().enumerate().skip(from);
+        let next = inside.filter(|(_, other)| other.kernels.start >= at && other.kernels.end <= range.end);
+        match next.min_by_key(|(number, other)| (other.kernels.start, *number)) {
+            Some((number, repeat)) if repeat.kernels.start == at => {
+                let body = nested_units(kernels, repeats, repeat.kernels.clone(), number + 1);
+                units.push(Unit::Repeat(number, repeat.extent, body));
+                at = repeat.kernels.end;
+            }
+            next => {
+                let end = next.map_or(range.end, |(_, repeat)| repeat.kernels.start);
+                straight_units(&kernels[at..end], &mut units);
+                at = end;
+            }
+        }
+    }
+    units
+}
+
+/// Kernels in order, cut where a function ends: those that share one have about [`SHARED_SIZE`] instructions.
+fn straight_units<'a>(kernels: &'a [Kernel], units: &mut Vec<Unit<'a>>) {
     let mut rest = kernels;
     while let Some(first) = rest.first() {
         if is_parallel(first) {
@@ -231,10 +272,6 @@ fn units(kernels: &[Kernel]) -> Vec<Unit<'_>> {
         units.push(Unit::Call(&rest[..count]));
         rest = &rest[count..];
     }
-    if let [Unit::Call(kernels)] = units[..] {
-        units = vec![Unit::Inline(kernels)];
-    }
-    units
 }
 
 /// A function in Cranelift's intermediate form.
@@ -256,17 +293,9 @@ struct Translator<'m> {
 
 impl Translator<'_> {
     /// Translates all functions; gives the step function.
-    fn program(&mut self, kernels: &[Kernel]) -> FuncId {
-        let units = units(kernels);
-        let functions: Vec<Option<FuncId>> = units
-            .iter()
-            .map(|unit| match unit {
-                Unit::Inline(_) => None,
-                Unit::Call(kernels) => Some(self.shared(kernels)),
-                Unit::Parallel(kernel) => Some(self.sharded(kernel)),
-            })
-            .collect();
-        let step = self.step(&units, &functions);
+    fn program(&mut self, kernels: &[Kernel], repeats: &[Repeat]) -> FuncId {
+        let units = self.ready(units(kernels, repeats));
+        let step = self.step(&units);
         let tiles: Vec<(TileKey, FuncId)> = self.linker.tiles.iter().map(|(key, id)| (*key, *id)).collect();
         for (key, id) in tiles {
             let mut context = Context::new();
@@ -276,6 +305,19 @@ impl Translator<'_> {
             self.translated.push(Translated { id, context, clif: String::new() });
         }
         step
+    }
+
+    /// Translates the functions of units.
+    fn ready<'a>(&mut self, units: Vec<Unit<'a>>) -> Vec<Ready<'a>> {
+        let one = |unit| match unit {
+            Unit::Inline(kernels) => Ready::Inline(kernels),
+            Unit::Call(kernels) => Ready::Call(self.shared(kernels)),
+            Unit::Parallel(kernel) => {
+                Ready::Parallel(self.sharded(kernel), kernel.shards.map_or(1, |(_, shards)| shards))
+            }
+            Unit::Repeat(number, extent, body) => Ready::Repeat(number, extent, self.ready(body)),
+        };
+        units.into_iter().map(one).collect()
     }
 
     /// A function that runs kernels in order: `(table, scratch)`.
@@ -295,26 +337,14 @@ impl Translator<'_> {
     }
 
     /// The step function: `(table, scratch, call)`, where the last is what the host's `parallel` is given back.
-    fn step(&mut self, units: &[Unit], functions: &[Option<FuncId>]) -> FuncId {
+    fn step(&mut self, units: &[Ready]) -> FuncId {
         let parallel = self.linker.declare(program::PARALLEL, Linkage::Import, 3);
         let id = self.linker.declare("step", Linkage::Export, 3);
         let inline: &[Kernel] = match units {
-            [Unit::Inline(kernels)] => kernels,
+            [Ready::Inline(kernels)] => kernels,
             _ => &[],
         };
-        self.function(id, 3, inline, |emitter, arguments| {
-            for (unit, function) in units.iter().zip(functions) {
-                match (unit, function) {
-                    (Unit::Inline(kernels), _) => kernels.iter().for_each(|kernel| emitter.kernel(kernel, None)),
-                    (Unit::Call(_), Some(function)) => emitter.call(*function, &arguments[..2]),
-                    (Unit::Parallel(kernel), Some(function)) => {
-                        let shards = kernel.shards.map_or(1, |(_, shards)| shards);
-                        emitter.call_parallel(parallel, arguments[2], *function, shards);
-                    }
-                    (Unit::Call(_) | Unit::Parallel(_), None) => panic!("a unit without its function"),
-                }
-            }
-        });
+        self.function(id, 3, inline, |emitter, arguments| write_units(emitter, arguments, parallel, units));
         id
     }
 
@@ -334,6 +364,20 @@ impl Translator<'_> {
         body(&mut emitter, &arguments);
         emitter.finish(config);
         self.translated.push(Translated { id, context, clif: String::new() });
+    }
+}
+
+/// Writes what the step function does.
+fn write_units(emitter: &mut Emitter, arguments: &[Value], parallel: FuncId, units: &[Ready]) {
+    for unit in units {
+        match unit {
+            Ready::Inline(kernels) => kernels.iter().for_each(|kernel| emitter.kernel(kernel, None)),
+            Ready::Call(function) => emitter.call(*function, &arguments[..2]),
+            Ready::Parallel(function, shards) => emitter.call_parallel(parallel, arguments[2], *function, *shards),
+            Ready::Repeat(number, extent, body) => {
+                emitter.repeat_all(*number, *extent, &mut |emitter| write_units(emitter, arguments, parallel, body));
+            }
+        }
     }
 }
 

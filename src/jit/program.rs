@@ -168,6 +168,8 @@ pub struct Program {
     externals: Vec<Option<External>>,
     arena: usize,
     scratch: usize,
+    /// The number of counters behind the pointers of the table.
+    counters: usize,
     listing: Option<Listing>,
 }
 
@@ -224,6 +226,7 @@ impl Program {
             externals,
             arena: module.arena,
             scratch: module.scratch,
+            counters: module.repeats.len(),
             listing,
         }
     }
@@ -236,7 +239,7 @@ impl Program {
             scratch_table: scratch.iter().map(Buffer::pointer).collect(),
             scratch,
             scratch_size: self.scratch,
-            table: vec![std::ptr::null_mut(); TABLE_EXTERNALS + self.externals.len()],
+            table: vec![std::ptr::null_mut(); TABLE_EXTERNALS + self.externals.len() + self.counters],
             pool: Arc::clone(pool),
         }
     }
@@ -248,7 +251,8 @@ impl Program {
     /// program's.
     pub fn run(&self, workspace: &mut Workspace, externals: &mut [&mut Buffer]) {
         assert_eq!(externals.len(), self.externals.len(), "the number of external buffers");
-        assert_eq!(workspace.table.len(), TABLE_EXTERNALS + externals.len(), "the workspace is another program's");
+        let table = TABLE_EXTERNALS + externals.len() + self.counters;
+        assert_eq!(workspace.table.len(), table, "the workspace is another program's");
         assert!(
             workspace.arena.len() == self.arena && workspace.scratch_size == self.scratch,
             "the workspace is another program's"
@@ -265,12 +269,12 @@ impl Program {
         workspace.table[TABLE_CONSTANTS] = self.constants.pointer();
         let call = Call {
             pool: Arc::as_ptr(&workspace.pool),
-            table: workspace.table.as_ptr(),
+            table: workspace.table.as_mut_ptr(),
             scratch: workspace.scratch_table.as_ptr(),
         };
         // SAFETY: the table holds a pointer for each number the code uses, each to a buffer of the length the code was compiled
         // for: the externals were checked above, arena and scratch were allocated by `workspace` with the sizes compared
-        // above, the constants by `new`. All are borrowed mutably or owned for the time of the call, except the constants,
+        // above, the constants by `new`. Behind them it has room for the counters that the code keeps there. All are borrowed mutably or owned for the time of the call, except the constants,
         // which the code only reads. `self` keeps the code alive.
         unsafe { (self.step)(call.table, workspace.scratch_table[0], &raw const call) }
     }

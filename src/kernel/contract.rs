@@ -1,7 +1,7 @@
 //! Products by plain loops: every lane has its own sums, several rows run together.
 
 use super::emit::{Emitter, linear};
-use super::reduce::{UNROLL, WRITTEN_OUT};
+use super::reduce::{UNROLL, WRITTEN_OUT, from_start};
 use super::{Affine, Carried, Lane, Place, Reg};
 use crate::graph::{Binary, DType, NodeId};
 use crate::numerics::boxes::Boxes;
@@ -43,7 +43,7 @@ impl Emitter<'_> {
     pub(super) fn operand_start(&self, operand: &Operand) -> Place {
         let rank = self.graph[operand.view.base].ty.rank();
         let base = self.place(operand.view.base, &vec![Affine::default(); rank]);
-        Place { index: base.index.plus(&Affine::constant(operand.view.offset)), ..base }
+        Place { index: base.index.plus(&from_start(operand.view.offset, operand.view.step)), ..base }
     }
 
     /// Adds all blocks at an index of the first axes to the sums; the first block of all begins them.

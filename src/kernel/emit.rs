@@ -5,10 +5,10 @@
 //! what does not change in a loop stands before it.
 
 use super::{
-    Affine, Block, BufferId, Carried, Comparison, Inst, Kernel, Lane, MathOp, OneOp, Place, Reg, Stmt, TwoOp, Var,
+    Affine, Block, BufferId, Carried, Comparison, Inst, Kernel, Lane, MathOp, OneOp, Place, Reg, Rows, Stmt, TwoOp, Var,
 };
 use crate::graph::windows::Along;
-use crate::graph::{Binary, DType, Graph, NodeId, Op, Scalar, Unary};
+use crate::graph::{Binary, DType, Graph, NodeId, Op, Scalar, Time, Unary};
 use crate::plan::{Index, Plan, Storage, operand_index, row_major, with_unit_axes};
 use std::collections::HashMap;
 
@@ -61,6 +61,11 @@ impl Index for Affine {
         Affine { offset: self.offset + by, ..self }
     }
 
+    fn step(time: Time, extent: usize) -> Affine {
+        let step = Affine::var(STEP);
+        if time.reversed { step.mirrored(extent) } else { step }
+    }
+
     fn mirrored(self, extent: usize) -> Affine {
         Affine::constant(extent as i64 - 1).plus(&self.times(-1))
     }
@@ -69,6 +74,9 @@ impl Index for Affine {
         Some(window.times(along.stride as i64).plus(&element.times(along.dilation as i64)))
     }
 }
+
+/// The counter of the loop around, in the kernels of its body.
+pub(super) const STEP: Var = Var(0);
 
 /// `Σ stride · index`.
 pub(super) fn linear(index: &[Affine], strides: &[i64]) -> Affine {
@@ -99,18 +107,33 @@ pub(super) struct Emitter<'a> {
     loads: HashMap<Place, Reg>,
     /// Values of the row that the kernel is in.
     known: HashMap<NodeId, Reg>,
+    /// What the kernels are part of.
+    pub(super) part: Part<'a>,
+}
+
+/// The module's side of a plan.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    /// The module's buffer for each of the plan.
+    pub(super) buffers: &'a [BufferId],
+    /// The repetition that the plan is the body of.
+    pub(super) repeat: Option<usize>,
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(graph: &'a Graph, plan: &'a Plan) -> Emitter<'a> {
+    pub(super) fn new(graph: &'a Graph, plan: &'a Plan, part: Part<'a>) -> Emitter<'a> {
+        let is_step = plan.steps.is_some();
+        let vars = if is_step { vec!["t".to_owned()] } else { Vec::new() };
+        let step = part.repeat.filter(|_| is_step).map(|repeat| (STEP, repeat));
         Emitter {
             graph,
             plan,
-            kernel: Kernel::default(),
+            part,
+            kernel: Kernel { vars, step, ..Kernel::default() },
             independent: Vec::new(),
             scopes: vec![Scope::default()],
             depths: Vec::new(),
-            var_depths: Vec::new(),
+            var_depths: if is_step { vec![0] } else { Vec::new() },
             values: HashMap::new(),
             loads: HashMap::new(),
             known: HashMap::new(),
@@ -294,9 +317,26 @@ impl<'a> Emitter<'a> {
         reg
     }
 
+    /// Reads an element in the row that a register names.
+    pub(super) fn load_at(&mut self, place: Place, row: Reg, rows: Rows, lane: Lane) -> Reg {
+        let depth = self.depth_of(row).max(self.affine_depth(&place.index));
+        self.push(lane, depth, |dst| Inst::LoadAt { dst, place, row, rows })
+    }
+
+    /// The same in the innermost scope, of f32.
+    pub(super) fn load_here(&mut self, place: Place, row: Reg, rows: Rows) -> Reg {
+        let depth = self.depth();
+        self.push(Lane::F32, depth, |dst| Inst::LoadAt { dst, place, row, rows })
+    }
+
+    /// Adds an instruction to the innermost scope.
+    pub(super) fn push_inst(&mut self, inst: Inst) {
+        self.scopes.last_mut().expect("the kernel is open").insts.push(inst);
+    }
+
     /// Writes an element, in the innermost scope.
     pub(super) fn store(&mut self, place: Place, value: Reg) {
-        self.scopes.last_mut().expect("the kernel is open").insts.push(Inst::Store { place, value });
+        self.push_inst(Inst::Store { place, value });
     }
 
     /// `value`, computed in the innermost scope.
@@ -316,14 +356,25 @@ impl<'a> Emitter<'a> {
     /// The place of a stored node's element at an index.
     pub(super) fn place(&self, node: NodeId, index: &[Affine]) -> Place {
         let buffer = self.plan.stored[node.0 as usize].unwrap_or_else(|| panic!("%{} is wanted in memory", node.0));
-        let buffer = BufferId(buffer as u32);
-        let strides = self.stored_strides(buffer, row_major(&self.graph[node].ty.shape));
-        Place { buffer, index: linear(index, &strides) }
+        let shape = &self.graph[node].ty.shape;
+        if let Op::Emit { time, extent } = self.graph[node].op {
+            let mut whole = index.to_vec();
+            whole.insert(time.axis, Affine::step(time, extent));
+            let strides = row_major(&time.stack_of(shape, extent));
+            return Place { buffer: self.buffer(buffer), index: linear(&whole, &strides) };
+        }
+        let strides = self.stored_strides(buffer, row_major(shape));
+        Place { buffer: self.buffer(buffer), index: linear(index, &strides) }
+    }
+
+    /// The module's buffer for one of the plan.
+    pub(super) fn buffer(&self, buffer: usize) -> BufferId {
+        self.part.buffers[buffer]
     }
 
     /// Strides in a buffer: in scratch memory lies one row at a time, only its own axes count.
-    pub(super) fn stored_strides(&self, buffer: BufferId, mut strides: Vec<i64>) -> Vec<i64> {
-        let buffer = &self.plan.buffers[buffer.0 as usize];
+    pub(super) fn stored_strides(&self, buffer: usize, mut strides: Vec<i64>) -> Vec<i64> {
+        let buffer = &self.plan.buffers[buffer];
         if let Storage::Scratch(_) = buffer.storage {
             for stride in strides.iter_mut().filter(|stride| **stride >= buffer.len as i64) {
                 *stride = 0;
@@ -400,7 +451,10 @@ impl<'a> Emitter<'a> {
             | Op::Slice { .. }
             | Op::Reverse { .. }
             | Op::Windows { .. }
+            | Op::Step(_)
+            | Op::Emit { .. }
             | Op::StopGradient => self.operand(node, 0, index),
+            Op::Gather { .. } => self.gather(node, index),
             Op::Uniform { purpose } => {
                 let seed =
                     [self.value(operands[0], &[Affine::constant(0)]), self.value(operands[0], &[Affine::constant(1)])];
@@ -413,13 +467,20 @@ impl<'a> Emitter<'a> {
             Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } | Op::Contract { .. } => {
                 unreachable!("{:?} has loops of its own", graph[node].op)
             }
-            Op::Input(_) | Op::Pad { .. } | Op::Concat { .. } | Op::SumBatch | Op::Orthogonalize => {
+            Op::Input(_)
+            | Op::Pad { .. }
+            | Op::Concat { .. }
+            | Op::ScatterAdd { .. }
+            | Op::Scan(_)
+            | Op::Result(_)
+            | Op::SumBatch
+            | Op::Orthogonalize => {
                 unreachable!("{:?} is not evaluated in place", graph[node].op)
             }
         }
     }
 
-    fn operand(&mut self, node: NodeId, number: usize, index: &[Affine]) -> Reg {
+    pub(super) fn operand(&mut self, node: NodeId, number: usize, index: &[Affine]) -> Reg {
         let operand = self.graph[node].operands[number];
         if let Some(index) = operand_index(self.graph, node, number, index) {
             return self.value(operand, &index);

@@ -23,7 +23,10 @@ pub(super) fn each_affine(block: &mut Block, visit: &mut dyn FnMut(&mut Affine))
     for inst in &mut block.insts {
         match inst {
             Inst::Index { value, .. } => visit(value),
-            Inst::Load { place, .. } | Inst::Store { place, .. } => visit(&mut place.index),
+            Inst::Load { place, .. }
+            | Inst::Store { place, .. }
+            | Inst::LoadAt { place, .. }
+            | Inst::StoreAt { place, .. } => visit(&mut place.index),
             Inst::Uniform { element, .. } => visit(element),
             Inst::Loop { block, .. } => each_affine(block, visit),
             Inst::F32 { .. }
@@ -60,6 +63,7 @@ fn block_cost(block: &Block) -> u64 {
     let work = block.insts.iter().map(|inst| match inst {
         Inst::F32 { .. } | Inst::I32 { .. } | Inst::Index { .. } => 0,
         Inst::Load { .. } | Inst::Store { .. } | Inst::One { .. } | Inst::Two { .. } | Inst::Select { .. } => 1,
+        Inst::LoadAt { .. } | Inst::StoreAt { .. } => 2,
         Inst::Fma { .. } => 2,
         Inst::Math { .. } | Inst::Uniform { .. } => 16,
         Inst::Loop { extent, block, .. } => block_cost(block).saturating_mul(*extent as u64),

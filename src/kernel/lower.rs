@@ -4,10 +4,10 @@
 //! packed first). The loops run over the group's domain, outermost axis first; the last axis is that of the lanes. Neighbouring axes over
 //! which all memory advances evenly become one.
 
-use super::emit::Emitter;
+use super::emit::{Emitter, Part};
 use super::loops::{collapse, cost};
 use super::shards::divide;
-use super::{Affine, Buffer, BufferId, Module, Place, Stmt, Storage, TileShape};
+use super::{Affine, Buffer, BufferId, Module, Place, Repeat, Stmt, Storage, TileShape};
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::plan::{self, Group, GroupKind, Plan};
 
@@ -16,34 +16,17 @@ const ROWS_TOGETHER: usize = 4;
 
 /// The kernels of a plan. The shape of tiles changes no bit.
 pub fn lower(graph: &Graph, plan: &Plan, tile: &TileShape) -> Module {
-    let buffers = plan.buffers.iter().map(|buffer| {
-        let storage = match buffer.storage {
-            plan::Storage::External(number) => Storage::External(number),
-            plan::Storage::Arena(offset) => Storage::Arena(offset),
-            plan::Storage::Scratch(offset) => Storage::Scratch(offset),
-        };
-        Buffer { name: buffer.name.clone(), dtype: buffer.dtype, len: buffer.len, storage }
-    });
     let mut module = Module {
         name: graph.name.clone(),
-        buffers: buffers.collect(),
+        buffers: Vec::new(),
         kernels: Vec::new(),
+        repeats: Vec::new(),
         externals: plan.externals,
         arena: plan.arena,
         scratch: 0,
     };
-    for group in &plan.groups {
-        let mut emitter = Emitter::new(graph, plan);
-        match group.kind {
-            GroupKind::Nest => emitter.group(group),
-            GroupKind::Product(node) => {
-                emitter.product(&mut module, group, node, tile);
-            }
-            GroupKind::Join(node) => emitter.join(group, node),
-            GroupKind::Copy { from, to } => emitter.copy(from, to),
-        }
-        finish(&mut module, emitter, title(graph, plan, group));
-    }
+    let buffers: Vec<BufferId> = plan.buffers.iter().map(|buffer| add_buffer(&mut module, buffer, 0, "")).collect();
+    lower_groups(&mut module, graph, plan, Part { buffers: &buffers, repeat: None }, tile);
     module.scratch =
         module.buffers.iter().filter(|buffer| matches!(buffer.storage, Storage::Scratch(_))).fold(0, |most, buffer| {
             let Storage::Scratch(offset) = buffer.storage else { return most };
@@ -51,6 +34,69 @@ pub fn lower(graph: &Graph, plan: &Plan, tile: &TileShape) -> Module {
         });
     super::verify::check(&module, "lower");
     module
+}
+
+/// A buffer of a plan whose arena begins at element `arena` of the module's.
+fn add_buffer(module: &mut Module, buffer: &plan::Buffer, arena: usize, prefix: &str) -> BufferId {
+    let storage = match buffer.storage {
+        plan::Storage::External(number) => Storage::External(number),
+        plan::Storage::Arena(offset) => Storage::Arena(arena + offset),
+        plan::Storage::Scratch(offset) => Storage::Scratch(offset),
+    };
+    let name = format!("{prefix}{}", buffer.name);
+    module.buffers.push(Buffer { name, dtype: buffer.dtype, len: buffer.len, storage });
+    BufferId(module.buffers.len() as u32 - 1)
+}
+
+fn lower_groups(module: &mut Module, graph: &Graph, plan: &Plan, part: Part, tile: &TileShape) {
+    for group in &plan.groups {
+        let mut emitter = Emitter::new(graph, plan, part);
+        match group.kind {
+            GroupKind::Nest => emitter.group(group),
+            GroupKind::Product(node) => emitter.product(module, group, node, tile),
+            GroupKind::Join(node) => match graph[node].op {
+                Op::ScatterAdd { .. } => emitter.scatter_add(group, node),
+                _ => emitter.join(group, node),
+            },
+            GroupKind::Copy { from, to } => emitter.copy(from, to),
+            GroupKind::Loop(node) => {
+                let body = group.body.as_ref().expect("a loop has a body");
+                for &(from, to) in &body.starts {
+                    let mut emitter = Emitter::new(graph, plan, part);
+                    emitter.copy(from, to);
+                    finish(module, emitter, format!("start of {}", plan.buffers[to].name));
+                }
+                lower_loop(module, body, &format!("%{}.", node.0), part, tile);
+                continue;
+            }
+        }
+        finish(module, emitter, title(graph, plan, group));
+    }
+}
+
+/// The kernels of a step, repeated.
+fn lower_loop(module: &mut Module, body: &plan::Body, prefix: &str, part: Part, tile: &TileShape) {
+    let arena = match module.buffers[part.buffers[body.arena].0 as usize].storage {
+        Storage::Arena(offset) => offset,
+        Storage::External(_) | Storage::Scratch(_) | Storage::Constant(_) => unreachable!("a body's arena"),
+    };
+    let buffers: Vec<BufferId> = (body.plan.buffers.iter().enumerate())
+        .map(|(number, buffer)| match body.externals.get(number) {
+            Some(&outer) => part.buffers[outer],
+            None => add_buffer(module, buffer, arena, prefix),
+        })
+        .collect();
+    let (repeat, first) = (module.repeats.len(), module.kernels.len());
+    module.repeats.push(Repeat { kernels: first..first, extent: body.extent });
+    let part = Part { buffers: &buffers, repeat: Some(repeat) };
+    lower_groups(module, &body.graph, &body.plan, part, tile);
+    let end = module.kernels.len();
+    if first == end || body.extent == 0 {
+        module.kernels.truncate(first);
+        module.repeats.truncate(repeat);
+        return;
+    }
+    module.repeats[repeat].kernels = first..end;
 }
 
 /// Adds the kernel that was written under the next name, unless it does nothing.
@@ -198,7 +244,7 @@ impl Emitter<'_> {
     }
 
     /// Zeros everywhere.
-    fn fill(&mut self, node: NodeId) {
+    pub(super) fn fill(&mut self, node: NodeId) {
         let (dtype, extent) = (self.graph[node].ty.dtype, self.graph[node].ty.len());
         let zero = match dtype {
             DType::F32 => self.f32(0.0),
@@ -221,8 +267,8 @@ impl Emitter<'_> {
             return;
         }
         let lane = Affine::var(self.open("j"));
-        let value = self.load(Place { buffer: BufferId(from as u32), index: lane.clone() }, dtype);
-        self.store(Place { buffer: BufferId(to as u32), index: lane }, value);
+        let value = self.load(Place { buffer: self.buffer(from), index: lane.clone() }, dtype);
+        self.store(Place { buffer: self.buffer(to), index: lane }, value);
         let (var, block) = self.close_lanes();
         self.push_stmt(Stmt::Map { var, extent, block });
     }
@@ -283,6 +329,12 @@ fn word(op: &Op) -> String {
         Op::ArgMax { .. } => "argmax".into(),
         Op::ArgMin { .. } => "argmin".into(),
         Op::Contract { .. } => "product".into(),
+        Op::Gather { .. } => "gather".into(),
+        Op::ScatterAdd { .. } => "scatter_add".into(),
+        Op::Scan(_) => "scan".into(),
+        Op::Result(_) => "result".into(),
+        Op::Step(_) => "step".into(),
+        Op::Emit { .. } => "emit".into(),
         Op::Uniform { .. } => "uniform".into(),
         Op::StopGradient => "stop_gradient".into(),
         Op::SumBatch => "sum_batch".into(),

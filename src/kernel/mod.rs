@@ -19,6 +19,7 @@
 mod boxes;
 mod contract;
 mod emit;
+mod indexing;
 mod loops;
 mod lower;
 mod panels;
@@ -31,6 +32,7 @@ pub mod verify;
 pub use lower::lower;
 
 use crate::graph::{DType, Unary};
+use std::ops::Range;
 
 /// A program of kernels that run one after the other.
 #[derive(Clone, Debug, Default)]
@@ -41,12 +43,23 @@ pub struct Module {
     pub buffers: Vec<Buffer>,
     /// The kernels in order.
     pub kernels: Vec<Kernel>,
+    /// Runs of kernels that are repeated; of two that overlap one lies in the other, the outer one first.
+    pub repeats: Vec<Repeat>,
     /// How many external buffers a call is given: the graph's inputs, then those of its outputs that update no input.
     pub externals: usize,
     /// The size of the arena, in elements of four bytes.
     pub arena: usize,
     /// The size of the scratch memory each thread has of its own, in elements.
     pub scratch: usize,
+}
+
+/// Kernels that run several times, one after the other, all with the same value of a counter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Repeat {
+    /// Which, by their places in [`Module::kernels`].
+    pub kernels: Range<usize>,
+    /// How often; the counter runs from 0.
+    pub extent: usize,
 }
 
 /// A buffer of a [`Module`].
@@ -114,6 +127,9 @@ pub struct Kernel {
     /// The variable over the shards and their number: the body is run once for each value, in any order and on any thread; shards write
     /// disjoint memory. The number follows from shapes alone. `None`: run once.
     pub shards: Option<(Var, usize)>,
+    /// The variable that is the counter of the innermost [`Repeat`] around the kernel, and the place of that in
+    /// [`Module::repeats`].
+    pub step: Option<(Var, usize)>,
     /// An estimate of the work in floating-point operations, for the choice to run shards in parallel.
     pub cost: u64,
     /// The work.
@@ -299,6 +315,29 @@ pub enum Inst {
         /// From where.
         place: Place,
     },
+    /// Reads in the row that a register names: `place` moved on by `stride · row`. A row below 0 counts as 0, one beyond the last as
+    /// the last.
+    LoadAt {
+        /// Receives it.
+        dst: Reg,
+        /// Where row 0 has it.
+        place: Place,
+        /// The row: i32.
+        row: Reg,
+        /// The rows.
+        rows: Rows,
+    },
+    /// Writes in the row that a register names, the same for all lanes; rows as for [`Inst::LoadAt`].
+    StoreAt {
+        /// To where in row 0.
+        place: Place,
+        /// The row: i32.
+        row: Reg,
+        /// The rows.
+        rows: Rows,
+        /// What.
+        value: Reg,
+    },
     /// Writes.
     Store {
         /// To where.
@@ -385,11 +424,22 @@ pub enum Inst {
     },
 }
 
+/// Rows of a table in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rows {
+    /// How many, at least one.
+    pub count: usize,
+    /// How far apart.
+    pub stride: usize,
+}
+
 impl Inst {
     /// Calls `visit` with every register that is used, in a loop's block too.
     pub fn for_each_operand(&self, visit: &mut dyn FnMut(Reg)) {
         match self {
             Inst::F32 { .. } | Inst::I32 { .. } | Inst::Index { .. } | Inst::Load { .. } => {}
+            Inst::LoadAt { row, .. } => visit(*row),
+            Inst::StoreAt { row, value, .. } => [*row, *value].into_iter().for_each(visit),
             Inst::Store { value, .. } => visit(*value),
             Inst::One { x, .. } => visit(*x),
             Inst::Two { a, b, .. } => [*a, *b].into_iter().for_each(visit),
@@ -407,7 +457,10 @@ impl Inst {
     /// Calls `visit` with every place that is read or written, in a loop's block too.
     pub fn for_each_place(&self, visit: &mut dyn FnMut(&Place)) {
         match self {
-            Inst::Load { place, .. } | Inst::Store { place, .. } => visit(place),
+            Inst::Load { place, .. }
+            | Inst::Store { place, .. }
+            | Inst::LoadAt { place, .. }
+            | Inst::StoreAt { place, .. } => visit(place),
             Inst::Loop { block, .. } => block.insts.iter().for_each(|inst| inst.for_each_place(visit)),
             Inst::F32 { .. }
             | Inst::I32 { .. }

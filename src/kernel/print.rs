@@ -20,10 +20,11 @@
 
 use super::{
     Affine, Block, Buffer, BufferId, Carried, Combine, Comparison, Fold, Inst, Kernel, MathOp, Module, OneOp, Order,
-    Place, Reg, Stmt, Storage, Tile, TwoOp, Var,
+    Place, Reg, Rows, Stmt, Storage, Tile, TwoOp, Var,
 };
 use crate::graph::{DType, Unary};
 use std::fmt::{self, Write};
+use std::ops::Range;
 
 /// What a failure of `verify` points at.
 #[derive(Clone, Copy, Debug)]
@@ -112,8 +113,25 @@ impl<'a> Text<'a> {
         }
         self.depth = 0;
         self.line(None, "}");
-        for kernel in &module.kernels {
+        for (number, kernel) in module.kernels.iter().enumerate() {
+            let around = |at: &Range<usize>| at.contains(&number);
+            for repeat in module.repeats.iter().filter(|repeat| repeat.kernels.start == number) {
+                let outer = module.repeats.iter().filter(|other| around(&other.kernels) && *other != repeat);
+                self.depth = outer
+                    .filter(|other| other.kernels.start < number || other.kernels.end > repeat.kernels.end)
+                    .count();
+                self.line(None, &format!("repeat t in 0..{} {{", repeat.extent));
+            }
+            self.depth = module.repeats.iter().filter(|repeat| around(&repeat.kernels)).count();
             self.kernel(kernel);
+            for repeat in module.repeats.iter().rev().filter(|repeat| repeat.kernels.end == number + 1) {
+                let outer = module.repeats.iter().filter(|other| around(&other.kernels) && *other != repeat);
+                self.depth = outer
+                    .filter(|other| other.kernels.end > number + 1 || other.kernels.start < repeat.kernels.start)
+                    .count();
+                self.line(None, "}");
+            }
+            self.depth = 0;
         }
     }
 
@@ -132,9 +150,9 @@ impl<'a> Text<'a> {
         let _ = write!(head, "cost {}) {{", kernel.cost);
         self.line(Some(Site::Kernel(kernel)), &head);
         self.numbers.clear();
-        self.depth = 1;
+        self.depth += 1;
         self.stmts(&kernel.body);
-        self.depth = 0;
+        self.depth -= 1;
         self.line(None, "}");
     }
 
@@ -199,6 +217,16 @@ impl<'a> Text<'a> {
                 Inst::I32 { dst, value } => (*dst, format!("{value}"), true),
                 Inst::Index { dst, value } => (*dst, format!("index({})", self.affine(value)), false),
                 Inst::Load { dst, place } => (*dst, self.place(place), false),
+                Inst::LoadAt { dst, place, row, rows } => {
+                    (*dst, self.row_place(place, &take(*row, &mut held), rows), false)
+                }
+                Inst::StoreAt { place, row, rows, value } => {
+                    let place = self.row_place(place, &take(*row, &mut held), rows);
+                    let text = format!("store {place}, {}", take(*value, &mut held));
+                    self.release(&mut held, Held::reads);
+                    self.line(Some(site), &text);
+                    continue;
+                }
                 Inst::Store { place, value } => {
                     let text = format!("store {}, {}", self.place(place), take(*value, &mut held));
                     self.release(&mut held, Held::reads);
@@ -271,6 +299,10 @@ impl<'a> Text<'a> {
         for Held { reg, text, .. } in released {
             self.line(None, &format!("%{} = {text}", reg.0));
         }
+    }
+
+    fn row_place(&self, place: &Place, row: &str, rows: &Rows) -> String {
+        format!("{} in row {row} of {} by {}", self.place(place), rows.count, rows.stride)
     }
 
     fn fold(&self, fold: &Fold, waiting: &mut Vec<Held>) -> String {

@@ -104,13 +104,13 @@ impl Emitter<'_> {
             true => rows.extent.div_ceil(ROW_BLOCKS).next_multiple_of(tile.rows),
             false => rows.extent,
         };
-        let packed_left = group.packed.map(|buffer| BufferId(buffer as u32));
+        let packed_left = group.packed.map(|buffer| self.buffer(buffer));
         let blocks = axes.blocks();
         let tile = *tile;
         let product =
             Product { group, node, axes, rows, depth, blocks, tile, row_block, packed_left, packed_right, edge };
         if packed_left.is_some() {
-            let mut packing = Emitter::new(self.graph, self.plan);
+            let mut packing = Emitter::new(self.graph, self.plan, self.part);
             packing.pack_left(&product);
             finish(module, packing, format!("pack %{}", self.graph[node].operands[0].0));
         }

@@ -1,6 +1,6 @@
 //! The order of sums: reductions one after the other inside a lane, and folds along rows.
 
-use super::emit::{Emitter, linear};
+use super::emit::{Emitter, STEP, linear};
 use super::{Affine, Carried, Combine, Comparison, Fold, Lane, OneOp, Order, Place, Reg, Stmt, TwoOp};
 use crate::graph::{DType, NodeId, Op, Reduction};
 use crate::numerics::sums::reduces_interleaved;
@@ -24,9 +24,13 @@ impl Emitter<'_> {
             let values: Vec<Reg> = match access(&self.graph[node].op) {
                 Access::Product => self.contract(node, &indices),
                 Access::Reduction => indices.iter().map(|index| self.reduction(group, node, index)).collect(),
-                Access::Source | Access::Point | Access::View | Access::Join | Access::Foreign => {
-                    indices.iter().map(|index| self.compute(node, index)).collect()
-                }
+                Access::Source
+                | Access::Point
+                | Access::View
+                | Access::Pick
+                | Access::Join
+                | Access::Loop
+                | Access::Foreign => indices.iter().map(|index| self.compute(node, index)).collect(),
             };
             for (index, value) in indices.iter().zip(values) {
                 self.remember(node, index, value);
@@ -319,10 +323,16 @@ impl Emitter<'_> {
         let view = strided(self.graph, node, &self.plan.inline).expect("a view of a stored node");
         let rank = self.graph[view.base].ty.rank();
         let base = self.place(view.base, &vec![Affine::default(); rank]);
-        let strides = self.stored_strides(base.buffer, view.strides);
-        let index = linear(index, &strides).plus(&Affine::constant(view.offset));
+        let buffer = self.plan.stored[view.base.0 as usize].expect("a view of a stored node");
+        let strides = self.stored_strides(buffer, view.strides);
+        let index = linear(index, &strides).plus(&from_start(view.offset, view.step));
         Place { index: base.index.plus(&index), ..base }
     }
+}
+
+/// Where a view begins: at a fixed place, moved on with the steps of the loop around.
+pub(super) fn from_start(offset: i64, step: i64) -> Affine {
+    Affine::constant(offset).plus(&Affine::var(STEP).times(step))
 }
 
 fn at_point(index: &[AxisMap], point: &[Affine]) -> Vec<Affine> {

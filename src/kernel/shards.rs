@@ -37,7 +37,8 @@ pub(super) fn divide(kernel: Kernel, independent: &[Var]) -> Vec<Kernel> {
     let with = |shards: Option<(Var, usize)>, vars: &[String], body: Vec<Stmt>| {
         let head = (!shared.insts.is_empty()).then(|| Stmt::Scalar(shared.clone()));
         let body = head.into_iter().chain(body).collect();
-        Kernel { shards, vars: vars.to_vec(), regs: kernel.regs.clone(), body, ..Kernel::default() }
+        let (regs, step) = (kernel.regs.clone(), kernel.step);
+        Kernel { shards, step, vars: vars.to_vec(), regs, body, ..Kernel::default() }
     };
     let mut vars = kernel.vars.clone();
     let mut kernels = Vec::new();
@@ -95,12 +96,13 @@ fn is_pure(stmt: &Stmt) -> bool {
 
 fn writes(inst: &Inst) -> bool {
     match inst {
-        Inst::Store { .. } => true,
+        Inst::Store { .. } | Inst::StoreAt { .. } => true,
         Inst::Loop { block, .. } => block.insts.iter().any(writes),
         Inst::F32 { .. }
         | Inst::I32 { .. }
         | Inst::Index { .. }
         | Inst::Load { .. }
+        | Inst::LoadAt { .. }
         | Inst::One { .. }
         | Inst::Two { .. }
         | Inst::Fma { .. }

@@ -7,9 +7,10 @@
 use super::print::{Site, print_marked};
 use super::{
     Affine, Block, Buffer, Combine, Comparison, Fold, Inst, Kernel, Lane, MathOp, Module, OneOp, Order, Place, Reg,
-    Stmt, Storage, Tile, TileShape, TwoOp, Var,
+    Repeat, Rows, Stmt, Storage, Tile, TileShape, TwoOp, Var,
 };
 use crate::graph::DType;
+use std::ops::Range;
 
 /// How many elements 64 bytes hold.
 const LINE: usize = 16;
@@ -38,6 +39,15 @@ fn find(module: &Module) -> Found<'_> {
     for buffer in &module.buffers {
         storage(module, buffer, &mut externals).map_err(|message| Fault { site: Site::Buffer(buffer), message })?;
     }
+    for (number, repeat) in module.repeats.iter().enumerate() {
+        let Range { start, end } = repeat.kernels.clone();
+        let apart = |other: &Repeat| end <= other.kernels.start || other.kernels.end <= start;
+        let inside = |other: &Repeat| other.kernels.start <= start && end <= other.kernels.end;
+        let nested = module.repeats[..number].iter().all(|other| apart(other) || inside(other));
+        if start >= end || end > module.kernels.len() || repeat.extent == 0 || !nested {
+            return Err(Fault { site: Site::Module, message: format!("kernels {start}..{end} cannot be repeated") });
+        }
+    }
     for (number, kernel) in module.kernels.iter().enumerate() {
         if module.kernels[..number].iter().any(|other| other.name == kernel.name) {
             return Err(Fault { site: Site::Kernel(kernel), message: format!("{} is there twice", kernel.name) });
@@ -49,6 +59,12 @@ fn find(module: &Module) -> Found<'_> {
             defined: vec![Defined::Never; kernel.regs.len()],
             live: true,
         };
+        if let Some((var, repeat)) = kernel.step {
+            let around = module.repeats.get(repeat).filter(|repeat| repeat.kernels.contains(&number));
+            let extent = around.ok_or("a step of a repetition that the kernel is not in").map(|repeat| repeat.extent);
+            let bound = extent.map_err(str::to_owned).and_then(|extent| checker.bind(var, extent));
+            bound.map_err(|message| Fault { site: Site::Kernel(kernel), message })?;
+        }
         if let Some((var, shards)) = kernel.shards {
             checker.bind(var, shards).map_err(|message| Fault { site: Site::Kernel(kernel), message })?;
         }
@@ -242,13 +258,20 @@ impl<'a> Checker<'a> {
                 (*dst, Lane::I32, moves(value, lanes))
             }
             Inst::Load { dst, place } => (*dst, self.place(place)?, moves(&place.index, lanes)),
+            Inst::LoadAt { dst, place, row, rows } => {
+                let varies = self.expect(*row, Lane::I32)?;
+                (*dst, self.rows(place, rows)?, moves(&place.index, lanes) || varies)
+            }
+            Inst::StoreAt { place, row, rows, value } => {
+                let lane = self.rows(place, rows)?;
+                self.uniform(*row, Lane::I32)?;
+                self.expect(*value, lane)?;
+                return self.stores(place, lanes);
+            }
             Inst::Store { place, value } => {
                 let lane = self.place(place)?;
                 self.expect(*value, lane)?;
-                let buffer = &self.module.buffers[place.buffer.0 as usize];
-                require(!matches!(buffer.storage, Storage::Constant(_)), || "stores into constant data".to_owned())?;
-                let several = lanes.is_some_and(|(_, extent)| extent > 1);
-                return require(!several || moves(&place.index, lanes), || "all lanes store to one place".to_owned());
+                return self.stores(place, lanes);
             }
             Inst::One { dst, op, x } => {
                 let (from, to) = one_type(*op);
@@ -294,6 +317,20 @@ impl<'a> Checker<'a> {
             Inst::Loop { .. } => return Ok(()),
         };
         self.define(dst, lane, varies)
+    }
+
+    /// Whether something may be stored at a place.
+    fn stores(&self, place: &Place, lanes: Option<(Var, usize)>) -> Result<(), String> {
+        let buffer = &self.module.buffers[place.buffer.0 as usize];
+        require(!matches!(buffer.storage, Storage::Constant(_)), || "stores into constant data".to_owned())?;
+        let several = lanes.is_some_and(|(_, extent)| extent > 1);
+        require(!several || moves(&place.index, lanes), || "all lanes store to one place".to_owned())
+    }
+
+    /// The type of what lies at a place of any of these rows.
+    fn rows(&self, place: &Place, rows: &Rows) -> Result<Lane, String> {
+        let last = rows.count.checked_sub(1).ok_or("a table without rows")?;
+        self.access(place, last.saturating_mul(rows.stride))
     }
 
     fn fold(&self, fold: &Fold) -> Result<(), String> {

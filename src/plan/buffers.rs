@@ -3,15 +3,15 @@
 use super::fuse::{Fusion, Use, UseIndex};
 use super::order::Order;
 use super::products::contract_axes;
-use super::{ALIGNMENT, Buffer, Context, ContextKind, Group, GroupKind, Home, Plan, Storage};
-use crate::graph::{DType, Graph, NodeId, Op};
+use super::{ALIGNMENT, Body, Buffer, Context, ContextKind, Group, GroupKind, Home, Plan, PlanOptions, Storage, loops};
+use crate::graph::{DType, Graph, NodeId, Op, TensorType};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Values held between the stages of a row lie in scratch memory up to that many elements per row.
 const SCRATCH_ROW: usize = 4096;
 
 /// Decides what is stored where and in which order the groups run.
-pub(super) fn place(graph: &Graph, fusion: Fusion) -> Plan {
+pub(super) fn place(graph: &Graph, fusion: Fusion, options: &PlanOptions) -> Plan {
     let staged = fusion.staged;
     let mut placer = Placer {
         graph,
@@ -32,6 +32,7 @@ pub(super) fn place(graph: &Graph, fusion: Fusion) -> Plan {
     placer.outputs();
     placer.values(&staged);
     placer.operands();
+    placer.loops(options);
     let positions = placer.sort();
     placer.lifetimes(&positions, externals);
     let Placer { stored, mut buffers, groups, homes, inline, .. } = placer;
@@ -43,7 +44,7 @@ pub(super) fn place(graph: &Graph, fusion: Fusion) -> Plan {
     let moved = |home: Home| Home { group: positions[home.group], ..home };
     let homes = homes.into_iter().map(|home| home.map(moved)).collect();
     let arena = assign(&mut buffers);
-    Plan { groups, buffers, stored, homes, inline, externals, arena }
+    Plan { groups, buffers, stored, homes, inline, externals, arena, steps: None }
 }
 
 struct Placer<'a> {
@@ -83,8 +84,9 @@ impl Placer<'_> {
         }
         for output in graph.outputs.iter().filter(|output| output.updates.is_none()) {
             let ty = &graph[output.node].ty;
+            let steps = if let Op::Emit { extent, .. } = graph[output.node].op { extent } else { 1 };
             let number = self.buffers.len();
-            self.buffer(output.name.clone(), ty.dtype, ty.len(), Storage::External(number));
+            self.buffer(output.name.clone(), ty.dtype, ty.len().saturating_mul(steps), Storage::External(number));
         }
         self.readers = vec![BTreeSet::new(); graph.inputs.len()];
         self.input_nodes = vec![Vec::new(); graph.inputs.len()];
@@ -147,6 +149,9 @@ impl Placer<'_> {
     /// Whether the group of `node` may write it over `input`.
     fn in_place(&self, input: usize, node: NodeId, home: Home) -> bool {
         let group = &self.groups[home.group];
+        if let GroupKind::Loop(_) = group.kind {
+            return false;
+        }
         let own_stage = group.stage(node);
         let reads = self.input_nodes[input].iter().flat_map(|id| self.uses[id.0 as usize].iter());
         for u in reads.filter(|u| u.home.group == home.group) {
@@ -180,6 +185,7 @@ impl Placer<'_> {
             stages: Vec::new(),
             linear: true,
             packed: None,
+            body: None,
         });
         let group = if first { self.order.push_front() } else { self.order.push_back() };
         self.touched.extend([(from, group), (to, group)]);
@@ -209,6 +215,9 @@ impl Placer<'_> {
         for id in self.graph.ids() {
             let at = id.0 as usize;
             let Some(home) = self.homes[at].filter(|_| self.stored[at].is_none()) else { continue };
+            if let Op::Scan(_) = self.graph[id].op {
+                continue;
+            }
             if self.uses[at].iter().any(|u| u.home.group != home.group) {
                 self.stored[at] = Some(self.arena(id));
                 continue;
@@ -255,6 +264,49 @@ impl Placer<'_> {
                 self.groups[group].packed = Some(buffer);
                 self.touched.push((buffer, group));
             }
+        }
+    }
+
+    /// Plans the bodies of loops and gives them their memory.
+    fn loops(&mut self, options: &PlanOptions) {
+        for group in 0..self.groups.len() {
+            let GroupKind::Loop(id) = self.groups[group].kind else { continue };
+            let graph = self.graph;
+            let Op::Scan(scan) = &graph[id].op else { unreachable!("{id} is no loop") };
+            if self.homes[id.0 as usize].is_none() {
+                continue;
+            }
+            let operands = &graph[id].operands;
+            let types: Vec<TensorType> = operands.iter().map(|&operand| graph[operand].ty.clone()).collect();
+            let step = loops::step_graph(scan, &types);
+            let plan = loops::plan_step(&step, scan.extent, options);
+            // Results that nothing wants have memory nevertheless.
+            let mut results: Vec<Option<usize>> = vec![None; scan.results()];
+            for &node in &self.groups[group].contexts[0].nodes {
+                if let Op::Result(number) = graph[node].op {
+                    results[number] = self.stored[node.0 as usize];
+                }
+            }
+            let results: Vec<usize> = (results.into_iter().enumerate())
+                .map(|(number, place)| {
+                    place.unwrap_or_else(|| {
+                        let ty = scan.result_type(number);
+                        self.buffer(format!("%{}.{number}", id.0), ty.dtype, ty.len(), Storage::Arena(0))
+                    })
+                })
+                .collect();
+            let arena = self.buffer(format!("%{}.body", id.0), DType::F32, plan.arena, Storage::Arena(0));
+            let place =
+                |operand: NodeId| self.stored[operand.0 as usize].expect("the operands of a loop lie in memory");
+            let places: Vec<usize> = operands.iter().map(|&operand| place(operand)).collect();
+            let states = scan.state_operands();
+            let starts = states.clone().zip(&results).map(|(state, &to)| (places[state], to)).collect();
+            let mut externals = places;
+            externals[states.clone()].copy_from_slice(&results[..scan.states]);
+            externals.extend(&results[scan.states..]);
+            self.touched.extend(results.iter().chain([&arena]).map(|&buffer| (buffer, group)));
+            let body = Body { graph: step, plan, extent: scan.extent, externals, arena, starts };
+            self.groups[group].body = Some(Box::new(body));
         }
     }
 

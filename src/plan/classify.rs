@@ -83,7 +83,19 @@ pub(super) fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
                     }
                 }
             }
-            Op::Pad { .. } | Op::Concat { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } | Op::Uniform { .. } => {}
+            Op::Step(_) | Op::Emit { .. } => {
+                inline[at] = shallow;
+                trivial[at] = of_data;
+            }
+            Op::Gather { .. } => inline[node.operands[0].0 as usize] = false,
+            Op::Scan(_) => node.operands.iter().for_each(|operand| inline[operand.0 as usize] = false),
+            Op::Pad { .. }
+            | Op::Concat { .. }
+            | Op::ArgMax { .. }
+            | Op::ArgMin { .. }
+            | Op::ScatterAdd { .. }
+            | Op::Result(_)
+            | Op::Uniform { .. } => {}
             Op::SumBatch | Op::Orthogonalize => panic!("{:?} has no place in a plan", node.op),
         }
     }
@@ -106,8 +118,12 @@ pub enum Access {
     Reduction,
     /// Many elements of two operands for each.
     Product,
+    /// The elements of one operand at places that the other names.
+    Pick,
     /// The operands are parts of the result.
     Join,
+    /// A loop over time.
+    Loop,
     /// Not for a plan.
     Foreign,
 }
@@ -115,7 +131,7 @@ pub enum Access {
 /// How an operation relates its elements to those of its operands.
 pub fn access(op: &Op) -> Access {
     match op {
-        Op::Input(_) | Op::Constant(_) | Op::Iota { .. } => Access::Source,
+        Op::Input(_) | Op::Constant(_) | Op::Iota { .. } | Op::Result(_) => Access::Source,
         Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Convert | Op::Uniform { .. } => Access::Point,
         Op::Broadcast { .. }
         | Op::Reshape
@@ -123,10 +139,14 @@ pub fn access(op: &Op) -> Access {
         | Op::Slice { .. }
         | Op::Reverse { .. }
         | Op::Windows { .. }
+        | Op::Step(_)
+        | Op::Emit { .. }
         | Op::StopGradient => Access::View,
+        Op::Gather { .. } => Access::Pick,
+        Op::Scan(_) => Access::Loop,
         Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } => Access::Reduction,
         Op::Contract { .. } => Access::Product,
-        Op::Pad { .. } | Op::Concat { .. } => Access::Join,
+        Op::Pad { .. } | Op::Concat { .. } | Op::ScatterAdd { .. } => Access::Join,
         Op::SumBatch | Op::Orthogonalize => Access::Foreign,
     }
 }
@@ -157,6 +177,12 @@ pub fn fold_columns(graph: &Graph, node: NodeId) -> Option<Vec<usize>> {
         | Op::Reverse { .. }
         | Op::Windows { .. }
         | Op::Uniform { .. }
+        | Op::Gather { .. }
+        | Op::ScatterAdd { .. }
+        | Op::Scan(_)
+        | Op::Result(_)
+        | Op::Step(_)
+        | Op::Emit { .. }
         | Op::StopGradient
         | Op::SumBatch
         | Op::Orthogonalize => return None,
@@ -215,6 +241,12 @@ pub(super) fn is_cheap(op: &Op) -> bool {
         | Op::ArgMin { .. }
         | Op::Contract { .. }
         | Op::Uniform { .. }
+        | Op::Gather { .. }
+        | Op::ScatterAdd { .. }
+        | Op::Scan(_)
+        | Op::Result(_)
+        | Op::Step(_)
+        | Op::Emit { .. }
         | Op::StopGradient
         | Op::SumBatch
         | Op::Orthogonalize => false,

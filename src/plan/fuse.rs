@@ -73,6 +73,8 @@ pub(super) enum Form {
     Product,
     /// Parts of a whole.
     Join,
+    /// A loop over time.
+    Loop,
 }
 
 pub(super) fn fuse(graph: &Graph, options: &PlanOptions) -> Fusion {
@@ -90,7 +92,11 @@ pub(super) fn fuse(graph: &Graph, options: &PlanOptions) -> Fusion {
         order: Order::default(),
         homes: vec![None; count],
         uses: vec![Vec::new(); count],
+        results: vec![Vec::new(); count],
     };
+    for id in graph.ids().filter(|id| matches!(graph[*id].op, Op::Result(_))) {
+        fuser.results[graph[id].operands[0].0 as usize].push(id);
+    }
     fuser.row_sources = fuser.find_row_sources();
     for output in &graph.outputs {
         fuser.wanted[output.node.0 as usize] = true;
@@ -139,6 +145,8 @@ pub(super) struct Fuser<'a> {
     order: Order,
     pub(super) homes: Vec<Option<Home>>,
     uses: Vec<Vec<Use>>,
+    /// The results of each loop.
+    results: Vec<Vec<NodeId>>,
 }
 
 impl Fuser<'_> {
@@ -151,7 +159,8 @@ impl Fuser<'_> {
             return Form::Fold { rows: self.shape(node), cols };
         }
         match access(&self.graph[node].op) {
-            Access::Source | Access::Point | Access::View | Access::Reduction => Form::Point,
+            Access::Source | Access::Point | Access::View | Access::Reduction | Access::Pick => Form::Point,
+            Access::Loop => Form::Loop,
             Access::Product => {
                 let axes = contract_axes(self.graph, node, &self.inline).expect("operands are views");
                 let thin = axes.row_count() <= 1 || axes.cols.extent <= 1 || axes.length() <= 1;
@@ -173,7 +182,7 @@ impl Fuser<'_> {
                     let same = node.operands.iter().filter(|operand| self.shape(**operand) == shape);
                     same.filter_map(|operand| sources[operand.0 as usize].clone()).next()
                 }
-                Access::Source | Access::Join | Access::Foreign => None,
+                Access::Source | Access::Pick | Access::Join | Access::Loop | Access::Foreign => None,
             };
             sources.push(source);
         }
@@ -182,7 +191,11 @@ impl Fuser<'_> {
 
     fn assign(&mut self, id: NodeId) {
         let at = id.0 as usize;
-        if matches!(self.graph[id].op, Op::Input(_))
+        if let Op::Scan(_) = self.graph[id].op {
+            self.assign_loop(id);
+            return;
+        }
+        if matches!(self.graph[id].op, Op::Input(_) | Op::Result(_))
             || self.inline[at]
             || (self.uses[at].is_empty() && !self.wanted[at])
         {
@@ -207,6 +220,26 @@ impl Fuser<'_> {
         self.record_operands(id, home, &form);
     }
 
+    /// A group of its own for a loop, at home in which are its results.
+    fn assign_loop(&mut self, id: NodeId) {
+        let results = std::mem::take(&mut self.results[id.0 as usize]);
+        let is_wanted = |node: &NodeId| !self.uses[node.0 as usize].is_empty() || self.wanted[node.0 as usize];
+        if !results.iter().any(is_wanted) {
+            return;
+        }
+        let home = self.begin(id, &Form::Loop);
+        for node in results.into_iter().chain([id]) {
+            self.homes[node.0 as usize] = Some(home);
+            self.mentioned[home.group].push(node);
+            self.groups[home.group].contexts[home.context].nodes.push(node);
+            for other in self.uses[node.0 as usize].iter().map(|u| u.home.group).collect::<Vec<_>>() {
+                self.order.put(home.group, other);
+            }
+        }
+        self.traits[home.group].nodes = GROUP_NODES;
+        self.record_operands(id, home, &Form::Loop);
+    }
+
     /// A group of its own for a node.
     fn begin(&mut self, id: NodeId, form: &Form) -> Home {
         let (kind, domain, rows) = match form {
@@ -214,6 +247,7 @@ impl Fuser<'_> {
             Form::Fold { rows, cols } => (GroupKind::Nest, [rows.as_slice(), cols].concat(), Some(rows.len())),
             Form::Product => (GroupKind::Product(id), self.shape(id), None),
             Form::Join => (GroupKind::Join(id), self.shape(id), None),
+            Form::Loop => (GroupKind::Loop(id), Vec::new(), None),
         };
         let full = Context { kind: ContextKind::Full, domain: domain.clone(), nodes: Vec::new() };
         let mut contexts = vec![full];
@@ -232,6 +266,7 @@ impl Fuser<'_> {
             stages: Vec::new(),
             linear: true,
             packed: None,
+            body: None,
         });
         self.traits.push(Traits::default());
         self.mentioned.push(Vec::new());
@@ -368,7 +403,7 @@ impl Fuser<'_> {
                     nest && rows.is_none() && whole && in_full && !traits.updates && !traits.heavy_loops(self, group);
                 (fits && axes.outer.is_empty() && axes.cols.extent == last).then_some(Fit::Tiled(id))
             }
-            Form::Join => None,
+            Form::Join | Form::Loop => None,
         }
     }
 
@@ -426,7 +461,7 @@ impl Fuser<'_> {
                     self.record(id, full, operand, Some(index));
                 }
             }
-            (Access::Product, Form::Point | Form::Product | Form::Join) => {
+            (Access::Product, Form::Point | Form::Product | Form::Join | Form::Loop) => {
                 for &operand in &operands {
                     self.record(id, home, operand, None);
                 }
@@ -435,12 +470,20 @@ impl Fuser<'_> {
             (Access::Reduction, _) if self.shape(operands[0]) == self.shape(id) => {
                 self.record(id, home, operands[0], Some(own(operands[0])));
             }
-            (Access::Reduction | Access::Join, Form::Point | Form::Product | Form::Fold { .. } | Form::Join) => {
+            (
+                Access::Reduction | Access::Join,
+                Form::Point | Form::Product | Form::Fold { .. } | Form::Join | Form::Loop,
+            ) => {
                 for (number, &operand) in operands.iter().enumerate() {
                     self.record_under(id, home, number, operand);
                 }
             }
-            (Access::Source | Access::Point | Access::View | Access::Foreign, _) => {
+            (Access::Loop, _) => {
+                for &operand in &operands {
+                    self.record(id, home, operand, None);
+                }
+            }
+            (Access::Source | Access::Point | Access::View | Access::Pick | Access::Foreign, _) => {
                 let index = own(id);
                 for (number, &operand) in operands.iter().enumerate() {
                     let index = operand_index(self.graph, id, number, &index);
@@ -501,6 +544,7 @@ fn empty_group() -> Group {
         stages: Vec::new(),
         linear: true,
         packed: None,
+        body: None,
     }
 }
 

@@ -11,6 +11,7 @@
 mod buffers;
 mod classify;
 mod fuse;
+mod loops;
 mod order;
 pub mod print;
 mod products;
@@ -21,6 +22,7 @@ pub use products::{ContractAxes, Operand, Side, as_one, contract_axes, joined};
 pub use views::{AxisMap, Index, Strided, canonical, operand_index, row_major, strided, with_unit_axes};
 
 pub use classify::{Access, access, fold_columns};
+pub use loops::Body;
 pub use stages::fold_operand_index;
 
 use crate::graph::{DType, Graph, NodeId};
@@ -55,6 +57,8 @@ pub struct Plan {
     pub externals: usize,
     /// The size of the arena, in elements.
     pub arena: usize,
+    /// Of the plan of a loop's body: how many steps there are.
+    pub steps: Option<usize>,
 }
 
 /// The place a node is computed at.
@@ -87,6 +91,8 @@ pub struct Group {
     pub linear: bool,
     /// Of a large product: the buffer for the left operand in panels, if it is not read as it lies.
     pub packed: Option<usize>,
+    /// Of a loop over time: its body.
+    pub body: Option<Box<Body>>,
 }
 
 /// The form of a group.
@@ -96,8 +102,11 @@ pub enum GroupKind {
     Nest,
     /// A large product, tiled, followed by loops over its result.
     Product(NodeId),
-    /// A [`crate::graph::Op::Concat`] or [`crate::graph::Op::Pad`]: every operand is written to its part of the result.
+    /// A [`crate::graph::Op::Concat`] or [`crate::graph::Op::Pad`]: every operand is written to its part of the result. Or a
+    /// [`crate::graph::Op::ScatterAdd`].
     Join(NodeId),
+    /// A loop over time.
+    Loop(NodeId),
     /// A buffer copied to another.
     Copy {
         /// The buffer read.
@@ -177,5 +186,5 @@ impl Group {
 /// Groups the nodes of a graph and gives every stored value its place.
 pub fn plan(graph: &Graph, options: &PlanOptions) -> Plan {
     let fusion = fuse::fuse(graph, options);
-    buffers::place(graph, fusion)
+    buffers::place(graph, fusion, options)
 }

@@ -69,6 +69,7 @@ fn head(plan: &Plan, group: &Group) -> String {
             format!("rows {:?}, columns {:?}", &group.domain[..rows], &group.domain[rows..])
         }
         (GroupKind::Product(node), _) => format!("product {node} {:?}", group.domain),
+        (GroupKind::Loop(node), _) => format!("loop {node}"),
         (GroupKind::Join(node), _) => format!("join {node} {:?}", group.domain),
         (GroupKind::Copy { from, to }, _) => format!("copy {} -> {}", plan.buffers[from].name, plan.buffers[to].name),
     }

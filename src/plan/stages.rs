@@ -101,7 +101,15 @@ impl Fuser<'_> {
                     let operand = self.graph[node].operands[0];
                     check(operand, Some(context_index(&self.graph[operand].ty.shape)));
                 }
-                Access::Source | Access::Point | Access::View | Access::Join | Access::Foreign => {
+                // What is emitted does not lie in memory as it is computed.
+                Access::View if matches!(self.graph[node].op, Op::Emit { .. }) => return false,
+                Access::Source
+                | Access::Point
+                | Access::View
+                | Access::Pick
+                | Access::Join
+                | Access::Loop
+                | Access::Foreign => {
                     for (number, &operand) in self.graph[node].operands.iter().enumerate() {
                         check(operand, operand_index(self.graph, node, number, &index));
                     }

@@ -2,7 +2,7 @@
 
 use super::classify::{Access, access};
 use crate::graph::windows::Along;
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{Graph, NodeId, Op, Time};
 
 /// An index along one axis of a tensor: `scale · (index along an axis of the context) + offset`, or `offset` alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,8 @@ pub trait Index: Clone {
     fn at(place: i64) -> Self;
     /// So much further.
     fn shifted(self, by: i64) -> Self;
+    /// The place of the current step of the loop around.
+    fn step(time: Time, extent: usize) -> Self;
     /// Counted from the other end of an axis of that extent.
     fn mirrored(self, extent: usize) -> Self;
     /// The place of an element of a window along an axis; `None` where that cannot be counted so.
@@ -34,6 +36,11 @@ impl Index for AxisMap {
 
     fn shifted(self, by: i64) -> AxisMap {
         AxisMap { offset: self.offset + by, ..self }
+    }
+
+    /// During one step it is a fixed place.
+    fn step(_: Time, _: usize) -> AxisMap {
+        AxisMap { axis: None, scale: 1, offset: 0 }
     }
 
     fn mirrored(self, extent: usize) -> AxisMap {
@@ -104,6 +111,14 @@ pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index
             result[*axis] = I::in_window(&index[*axis], &element, *along)?;
             result
         }
+        Op::Step(time) => {
+            let mut result = index.to_vec();
+            result.insert(time.axis, I::step(*time, operand[time.axis]));
+            result
+        }
+        Op::Emit { .. } => index.to_vec(),
+        Op::Gather { .. } if number == 0 => return None,
+        Op::Gather { .. } => index[..operand.len()].to_vec(),
         Op::Uniform { .. } => vec![I::at(0); operand.len()],
         Op::Input(_)
         | Op::Constant(_)
@@ -114,6 +129,9 @@ pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index
         | Op::ArgMax { .. }
         | Op::ArgMin { .. }
         | Op::Contract { .. }
+        | Op::ScatterAdd { .. }
+        | Op::Scan(_)
+        | Op::Result(_)
         | Op::SumBatch
         | Op::Orthogonalize => unreachable!("no elementwise operation or view: {:?}", graph[node].op),
     })
@@ -137,6 +155,8 @@ pub struct Strided {
     pub offset: i64,
     /// One per axis.
     pub strides: Vec<i64>,
+    /// How much further it is from one step of the loop around to the next.
+    pub step: i64,
 }
 
 /// `node` as a view of a stored node, through the nodes that `inline` says are views. `None` where something else is in between.
@@ -150,7 +170,7 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
         chain.push(base);
         base = graph[base].operands[0];
     }
-    let mut view = Strided { base, offset: 0, strides: row_major(&graph[base].ty.shape) };
+    let mut view = Strided { base, offset: 0, strides: row_major(&graph[base].ty.shape), step: 0 };
     for &id in chain.iter().rev() {
         let shape = &graph[id].ty.shape;
         let from = &graph[graph[id].operands[0]].ty.shape;
@@ -192,7 +212,16 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
                 view.strides[*axis] = apart * along.stride as i64;
                 view.strides.insert(axis + 1, apart * along.dilation as i64);
             }
-            Op::StopGradient => {}
+            Op::StopGradient | Op::Emit { .. } => {}
+            Op::Step(time) => {
+                let stride = view.strides.remove(time.axis);
+                if time.reversed {
+                    view.offset += (from[time.axis] as i64 - 1) * stride;
+                    view.step -= stride;
+                } else {
+                    view.step += stride;
+                }
+            }
             op @ (Op::Input(_)
             | Op::Constant(_)
             | Op::Iota { .. }
@@ -207,6 +236,10 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
             | Op::ArgMin { .. }
             | Op::Contract { .. }
             | Op::Uniform { .. }
+            | Op::Gather { .. }
+            | Op::ScatterAdd { .. }
+            | Op::Scan(_)
+            | Op::Result(_)
             | Op::SumBatch
             | Op::Orthogonalize) => unreachable!("{op:?} is no view"),
         }

@@ -18,7 +18,9 @@
 use crate::autodiff;
 use crate::check::hir::{Binding, Body, HirOp, Model, Run};
 use crate::graph::elaborate::{Elaborated, Random, Scope, Unsupported, elaborate, tensor_type};
-use crate::graph::{Binary, Builder, DType, Graph, NodeId, Op, Role, TensorType, Unary, batch, simplify, stabilize};
+use crate::graph::{
+    Binary, Builder, DType, Graph, NodeId, Op, Role, TensorType, Unary, batch, hoist, simplify, stabilize,
+};
 use crate::source::Span;
 
 /// A field of the data that a program reads.
@@ -125,7 +127,7 @@ impl Programs<'_> {
             let next = b.broadcast_suffix(next, &shape);
             b.update(state, next);
         }
-        Ok(stabilize::stabilize(&b.graph))
+        Ok(hoist::hoist(&stabilize::stabilize(&b.graph)))
     }
 
     /// A step of training on `n` samples: forward, backward and the update.
@@ -318,18 +320,18 @@ pub fn forward(model: &Model) -> Result<Graph, Unsupported> {
     for ((name, _), &node) in body.outputs.iter().zip(&value.outputs) {
         b.output(name, node);
     }
-    Ok(stabilize::stabilize(&b.graph))
+    Ok(hoist::hoist(&stabilize::stabilize(&b.graph)))
 }
 
 /// The outputs of a model for `n` samples, without training.
 pub fn prediction(model: &Model, n: usize) -> Result<Graph, Unsupported> {
     let sample = forward(model)?;
-    let varying = varies(&sample);
     let mut batched = Builder::on(batch::batch(&sample, n));
-    for (number, (output, (_, id))) in sample.outputs.iter().zip(&model.body.outputs).enumerate() {
-        if !varying[output.node.0 as usize] {
-            let shape: Vec<usize> = std::iter::once(n).chain(model.body[*id].ty.shape.iter().copied()).collect();
-            let output = batched.graph.outputs[number].node;
+    for (number, (_, id)) in model.body.outputs.iter().enumerate() {
+        let shape: Vec<usize> = std::iter::once(n).chain(model.body[*id].ty.shape.iter().copied()).collect();
+        let output = batched.graph.outputs[number].node;
+        // What no sample has a part in has no batch axis.
+        if batched.shape(output).len() < shape.len() {
             batched.graph.outputs[number].node = batched.broadcast_suffix(output, &shape);
         }
     }
@@ -432,7 +434,7 @@ fn step_and_seed(b: &mut Builder) -> (NodeId, NodeId) {
 
 /// From one sample to `n`, in the form that is compiled.
 fn finish(sample: &Graph, n: usize) -> Graph {
-    simplify::simplify(&batch::batch(&stabilize::stabilize(sample), n))
+    simplify::simplify(&batch::batch(&hoist::hoist(&stabilize::stabilize(sample)), n))
 }
 
 /// The node of an input; a graph that makes no use of it may have lost it.

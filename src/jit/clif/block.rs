@@ -1,7 +1,7 @@
 //! The instructions of a block, for one value of the lane variable or for several groups of four.
 
 use super::{Bound, Emitter, Group, Held, Known, MAX_GROUPS, Width, scalar_type, stride, vector_type};
-use crate::kernel::{Affine, Carried, Comparison, Inst, Lane, OneOp, Place, Reg, TwoOp, Var};
+use crate::kernel::{Affine, Carried, Comparison, Inst, Lane, OneOp, Place, Reg, Rows, TwoOp, Var};
 use cranelift::codegen::ir::ConstantData;
 use cranelift::prelude::*;
 
@@ -33,6 +33,13 @@ impl Emitter<'_, '_> {
             }
             Inst::Index { dst, value } => self.index_inst(*dst, value, width),
             Inst::Load { dst, place } => self.load_inst(*dst, place, width),
+            Inst::LoadAt { dst, place, row, rows } => self.load_row(*dst, place, *row, rows, width),
+            Inst::StoreAt { place, row, rows, value } => {
+                let row = self.one(*row);
+                self.row = Some(self.row_offset(row, rows));
+                self.store_inst(place, *value, width);
+                self.row = None;
+            }
             Inst::Store { place, value } => self.store_inst(place, *value, width),
             Inst::One { dst, op, x } => self.each(*dst, &[*x], width, &mut |this, v, ty| this.one_op(*op, v[0], ty)),
             Inst::Two { dst, op: op @ (TwoOp::Shl | TwoOp::ShrU | TwoOp::ShrS), a, b } => {
@@ -273,6 +280,57 @@ impl Emitter<'_, '_> {
         let mut held = Held::default();
         for (number, group) in groups.iter().enumerate() {
             let lanes = self.load_lanes(place, step, *group, memory_type(lane));
+            held.lanes[number] = Some(match lane {
+                Lane::F32 | Lane::I32 => lanes,
+                Lane::Mask => {
+                    let zero = self.splat_bits(0, types::I32X4);
+                    self.builder.ins().icmp(IntCC::NotEqual, lanes, zero)
+                }
+            });
+        }
+        self.set(dst, held);
+    }
+
+    /// How many bytes a row lies behind the first; one that is not there counts as the nearest.
+    fn row_offset(&mut self, row: Value, rows: &Rows) -> Value {
+        let zero = self.builder.ins().iconst(types::I32, 0);
+        let last = self
+            .builder
+            .ins()
+            .iconst(types::I32, i64::try_from(rows.count - 1).unwrap_or(i64::MAX).min(i64::from(i32::MAX)));
+        let row = self.builder.ins().smax(row, zero);
+        let row = self.builder.ins().smin(row, last);
+        let row = self.builder.ins().uextend(types::I64, row);
+        self.builder.ins().imul_imm_s(row, 4 * rows.stride as i64)
+    }
+
+    fn load_row(&mut self, dst: Reg, place: &Place, row: Reg, rows: &Rows, width: Width) {
+        if let Some(row) = self.regs[row.0 as usize].one {
+            self.row = Some(self.row_offset(row, rows));
+            self.load_inst(dst, place, width);
+            self.row = None;
+            return;
+        }
+        let Width::Lanes(var, groups) = width else { panic!("a register of several lanes in a block of one") };
+        let lane = self.lane_type(dst);
+        let (step, scalar) = (stride(&place.index, var), memory_type(lane));
+        let vector = scalar.by(4).expect("a vector of four");
+        let mut held = Held::default();
+        for (number, group) in groups.iter().enumerate() {
+            let row_lanes = self.lanes(row, number);
+            let mut lanes = None;
+            for lane in 0..group.active {
+                let row = self.builder.ins().extractlane(row_lanes, lane as u8);
+                self.row = Some(self.row_offset(row, rows));
+                let (address, offset) = self.address(place, (group.first + lane as i64) * step);
+                let value = self.builder.ins().load(scalar, ACCESS, address, offset);
+                self.row = None;
+                lanes = Some(match lanes {
+                    None => self.builder.ins().scalar_to_vector(vector, value),
+                    Some(lanes) => self.builder.ins().insertlane(lanes, value, lane as u8),
+                });
+            }
+            let lanes = lanes.expect("a group has lanes");
             held.lanes[number] = Some(match lane {
                 Lane::F32 | Lane::I32 => lanes,
                 Lane::Mask => {

@@ -377,6 +377,8 @@ fn weight(insts: &[Inst]) -> usize {
         }
         Inst::Index { .. }
         | Inst::Load { .. }
+        | Inst::LoadAt { .. }
+        | Inst::StoreAt { .. }
         | Inst::Store { .. }
         | Inst::One { .. }
         | Inst::Two { .. }
@@ -427,7 +429,8 @@ fn inst_varies(inst: &Inst, var: Var, varies: &mut [bool]) -> bool {
         Inst::F32 { dst, .. } | Inst::I32 { dst, .. } => (*dst, false),
         Inst::Index { dst, value } => (*dst, stride(value, var) != 0),
         Inst::Load { dst, place } => (*dst, stride(&place.index, var) != 0),
-        Inst::Store { .. } => return true,
+        Inst::LoadAt { dst, place, row, .. } => (*dst, stride(&place.index, var) != 0 || of(&[*row], varies)),
+        Inst::Store { .. } | Inst::StoreAt { .. } => return true,
         Inst::One { dst, x, .. } => (*dst, of(&[*x], varies)),
         Inst::Two { dst, a, b, .. } => (*dst, of(&[*a, *b], varies)),
         Inst::Fma { dst, a, b, c } => (*dst, of(&[*a, *b, *c], varies)),

@@ -44,6 +44,8 @@ pub(super) struct Layout {
     pub(super) constants: Vec<u32>,
     /// The number of pointers in the table.
     pub(super) table: usize,
+    /// Where the counters of repetitions begin, behind the pointers.
+    pub(super) counters: usize,
 }
 
 /// The table's place of the arena.
@@ -69,7 +71,8 @@ impl Layout {
             }
         };
         let places = module.buffers.iter().map(&mut place).collect();
-        Layout { places, constants, table: TABLE_EXTERNALS + module.externals }
+        let table = TABLE_EXTERNALS + module.externals;
+        Layout { places, constants, table, counters: table }
     }
 }
 
@@ -155,6 +158,10 @@ pub(super) struct Emitter<'a, 'f> {
     vars: Vec<Option<Binding>>,
     depth: usize,
     regs: Vec<Held>,
+    /// What is added to the address of an access: the row it is in, in bytes.
+    row: Option<Value>,
+    /// The table itself.
+    pointers: Value,
 }
 
 impl<'a, 'f> Emitter<'a, 'f> {
@@ -199,6 +206,8 @@ impl<'a, 'f> Emitter<'a, 'f> {
             vars: Vec::new(),
             depth: 0,
             regs: Vec::new(),
+            row: None,
+            pointers: parameters[0],
         };
         (emitter, parameters)
     }
@@ -209,6 +218,11 @@ impl<'a, 'f> Emitter<'a, 'f> {
         self.vars = vec![None; kernel.vars.len()];
         self.regs = vec![Held::default(); kernel.regs.len()];
         self.depth = 0;
+        if let Some((var, repeat)) = kernel.step {
+            let offset = 8 * (self.layout.counters + repeat) as i32;
+            let counter = self.builder.ins().load(types::I64, MemFlagsData::trusted(), self.pointers, offset);
+            self.bind(var, Some(counter), 0);
+        }
         match (kernel.shards, shards) {
             (Some((var, _)), Some((from, to))) => {
                 self.counted(from, Bound::Value(to), 1, &[], &mut |this, index, _| {
@@ -221,6 +235,17 @@ impl<'a, 'f> Emitter<'a, 'f> {
             (Some((var, extent)), None) => self.repeat(var, extent, false, &kernel.body),
             (None, _) => self.stmts(&kernel.body),
         }
+    }
+
+    /// Appends a loop that runs `body` so many times, with its counter in the table for the kernels inside.
+    pub(super) fn repeat_all(&mut self, repeat: usize, extent: usize, body: &mut dyn FnMut(&mut Self)) {
+        let from = self.number(0);
+        let offset = 8 * (self.layout.counters + repeat) as i32;
+        self.counted(from, Bound::Number(extent as i64), 1, &[], &mut |this, index, _| {
+            this.builder.ins().store(MemFlagsData::trusted(), index, this.pointers, offset);
+            body(this);
+            Vec::new()
+        });
     }
 
     /// Appends a call of one of the program's functions.
@@ -360,6 +385,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let mut address = self.base(slot);
         for (value, stride) in sum {
             address = self.sum(address, value, 4 * stride);
+        }
+        if let Some(row) = self.row {
+            address = self.builder.ins().iadd(address, row);
         }
         match i32::try_from(bytes) {
             Ok(bytes) => (address, bytes),

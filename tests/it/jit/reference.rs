@@ -49,6 +49,7 @@ struct Machine<'a> {
     vars: Vec<i64>,
     regs: Vec<Option<Value>>,
     types: &'a [Lane],
+    counters: Vec<i64>,
 }
 
 /// Runs a module once, on the bits of its externals.
@@ -58,19 +59,15 @@ pub(super) fn run(module: &Module, externals: &mut [&mut Buffer]) {
         Storage::Arena(_) | Storage::Scratch(_) => vec![0; buffer.len],
         Storage::Constant(words) => words.clone(),
     });
-    let mut machine = Machine { module, memory: memory.collect(), vars: Vec::new(), regs: Vec::new(), types: &[] };
-    for kernel in &module.kernels {
-        machine.vars = vec![0; kernel.vars.len()];
-        machine.regs = vec![None; kernel.regs.len()];
-        machine.types = &kernel.regs;
-        let (var, shards) = kernel.shards.unwrap_or((Var(u32::MAX), 1));
-        for shard in 0..shards {
-            if let Some(slot) = machine.vars.get_mut(var.0 as usize) {
-                *slot = shard as i64;
-            }
-            machine.stmts(&kernel.body);
-        }
-    }
+    let mut machine = Machine {
+        module,
+        memory: memory.collect(),
+        vars: Vec::new(),
+        regs: Vec::new(),
+        types: &[],
+        counters: vec![0; module.repeats.len()],
+    };
+    machine.kernels(0..module.kernels.len(), 0);
     for (buffer, memory) in module.buffers.iter().zip(&machine.memory) {
         if let Storage::External(number) = buffer.storage {
             externals[number].bits_mut().copy_from_slice(memory);
@@ -78,7 +75,62 @@ pub(super) fn run(module: &Module, externals: &mut [&mut Buffer]) {
     }
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
+    /// Some of the kernels, with the repetitions from that number on that lie within.
+    fn kernels(&mut self, range: std::ops::Range<usize>, from: usize) {
+        let module = self.module;
+        let mut at = range.start;
+        while at < range.end {
+            let repeats = module.repeats.iter().enumerate().skip(from);
+            let here =
+                repeats.into_iter().find(|(_, repeat)| repeat.kernels.start == at && repeat.kernels.end <= range.end);
+            match here {
+                Some((number, repeat)) => {
+                    for step in 0..repeat.extent {
+                        self.counters[number] = step as i64;
+                        self.kernels(repeat.kernels.clone(), number + 1);
+                    }
+                    at = repeat.kernels.end;
+                }
+                None => {
+                    self.kernel(&module.kernels[at]);
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    fn kernel(&mut self, kernel: &'a Kernel) {
+        self.vars = vec![0; kernel.vars.len()];
+        self.regs = vec![None; kernel.regs.len()];
+        self.types = &kernel.regs;
+        if let Some((var, repeat)) = kernel.step {
+            self.vars[var.0 as usize] = self.counters[repeat];
+        }
+        let (var, shards) = kernel.shards.unwrap_or((Var(u32::MAX), 1));
+        for shard in 0..shards {
+            if let Some(slot) = self.vars.get_mut(var.0 as usize) {
+                *slot = shard as i64;
+            }
+            self.stmts(&kernel.body);
+        }
+    }
+
+    /// The place of an element in a row.
+    fn in_row(&self, place: &Place, row: Reg, rows: &Rows) -> usize {
+        let row = self.reg(row).i32().clamp(0, rows.count as i32 - 1) as usize;
+        self.affine(&place.index) as usize + row * rows.stride
+    }
+
+    fn read(&self, place: &Place, at: usize) -> Value {
+        let bits = self.memory[place.buffer.0 as usize][at];
+        match self.module.buffers[place.buffer.0 as usize].dtype {
+            DType::F32 => Value::F32(f32::from_bits(bits)),
+            DType::I32 => Value::I32(bits as i32),
+            DType::Bool => Value::Mask(bits != 0),
+        }
+    }
+
     fn stmts(&mut self, stmts: &[Stmt]) {
         for stmt in stmts {
             match stmt {
@@ -212,14 +264,12 @@ impl Machine<'_> {
             Inst::F32 { dst, value } => (*dst, Value::F32(*value)),
             Inst::I32 { dst, value } => (*dst, Value::I32(*value)),
             Inst::Index { dst, value } => (*dst, Value::I32(self.affine(value) as i32)),
-            Inst::Load { dst, place } => {
-                let bits = self.memory[place.buffer.0 as usize][self.affine(&place.index) as usize];
-                let value = match self.module.buffers[place.buffer.0 as usize].dtype {
-                    DType::F32 => Value::F32(f32::from_bits(bits)),
-                    DType::I32 => Value::I32(bits as i32),
-                    DType::Bool => Value::Mask(bits != 0),
-                };
-                (*dst, value)
+            Inst::Load { dst, place } => (*dst, self.read(place, self.affine(&place.index) as usize)),
+            Inst::LoadAt { dst, place, row, rows } => (*dst, self.read(place, self.in_row(place, *row, rows))),
+            Inst::StoreAt { place, row, rows, value } => {
+                let at = self.in_row(place, *row, rows);
+                self.memory[place.buffer.0 as usize][at] = self.reg(*value).bits();
+                return;
             }
             Inst::Store { place, value } => {
                 let at = self.affine(&place.index) as usize;
