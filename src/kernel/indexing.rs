@@ -40,29 +40,32 @@ impl Emitter<'_> {
         }
         let rest = &shape[batch + 1..];
         let rows = Rows { count: shape[batch], stride: rest.iter().product() };
-        let shared: Vec<Affine> = (0..batch).map(|_| Affine::var(self.open_independent("i"))).collect();
-        let each: Vec<Affine> = places[batch..].iter().map(|_| Affine::var(self.open("i"))).collect();
+        // Axes of extent 1 have no loops.
+        let open = |emitter: &mut Self, extent: usize, name: &str, independent: bool| match extent {
+            1 => Affine::default(),
+            _ if independent => Affine::var(emitter.open_independent(name)),
+            _ => Affine::var(emitter.open(name)),
+        };
+        let shared: Vec<Affine> = shape[..batch].iter().map(|&extent| open(self, extent, "i", true)).collect();
+        let each: Vec<Affine> = places[batch..].iter().map(|&extent| open(self, extent, "i", false)).collect();
         let index = [shared.as_slice(), &each].concat();
         let row = self.under(group, node, 0, &index);
         // All but the last axis of a row have loops; the last is that of the lanes.
         let (lanes, outer) = rest.split_last().map_or((None, &[][..]), |(last, outer)| (Some(*last), outer));
-        let mut inner: Vec<Affine> = outer.iter().map(|_| Affine::var(self.open("r"))).collect();
-        if lanes.is_some() {
-            inner.push(Affine::var(self.open("j")));
-        }
+        let mut inner: Vec<Affine> = outer.iter().map(|&extent| open(self, extent, "r", false)).collect();
+        let lanes = lanes.inspect(|&extent| inner.push(open(self, extent, "j", false))).filter(|&extent| extent != 1);
         let update = self.under(group, node, 1, &[index.as_slice(), &inner].concat());
         let at = [shared.as_slice(), &[Affine::default()], &inner].concat();
         let start = self.place(node, &vec![Affine::default(); shape.len()]);
         let place = Place { index: start.index.plus(&linear(&at, &row_major(&shape))), ..start };
         let before = self.load_here(place.clone(), row, rows);
-        let update = self.in_scope(update);
         let sum = self.binary(Binary::Add, before, update);
         self.store_at(place, row, rows, sum);
         if let Some(extent) = lanes {
             let (var, block) = self.close_lanes();
             self.push_stmt(Stmt::Map { var, extent, block });
         }
-        for &extent in outer.iter().rev().chain(places.iter().rev()) {
+        for &extent in outer.iter().rev().chain(places.iter().rev()).filter(|extent| **extent != 1) {
             self.close_for(extent);
         }
     }

@@ -88,3 +88,95 @@ fn recurrent_layers() {
     check_body("[5, 2]", "x |> bidirectional(gru(3)) |> lstm(2)");
     check_body("[2]", "one |> lstm(4) |> last |> dense(2)");
 }
+
+/// Several sequences and states, the last states as values, loops in loops, states that nothing reads, tables by category.
+#[test]
+fn loops() {
+    let body = "let (s, p) = scan x_t over x, l over labels from (h = zeros([3]), q = ones([])) {
+      next h = tanh(h + x_t) * q
+      next q = q * 0.9 + 0.1 * sum(x_t) + 0.1 * sum(one_hot(l))
+      emit q
+      emit h * x_t
+    }
+    dense(2)(p[4] + s[2])";
+    check_body("[2]", body);
+    check_body(
+        "[2]",
+        "(scan x_t over x from (h = zeros([3])) { next h = 0.5 * h + sin(x_t) * h[0] + x_t }) |> dense(2)",
+    );
+    let nested = "let rows = scan x_t over x from (h = zeros([2])) {
+      let inner = scan e over x_t from (g = h) { 
+        next g = tanh(g * e + 0.3)
+        emit g * e
+      }
+      next h = inner[2] + 0.2 * h
+      emit inner[1]
+    }
+    rows";
+    check_body("[5, 2]", nested);
+    let deep = "layer deep(x: [t, n]) -> [t, 2] {
+      param W: [n, 2] = glorot_uniform
+      scan x_t over x from (h = zeros([2])) {
+        let inner = scan e over x from (g = h) { next g = tanh(g + e @ W + sum(x_t)) }
+        next h = inner * 0.5
+        emit inner
+      }
+    }";
+    check_program_of(&program("[5, 2]", "x |> deep", "mse(y, steps)", deep));
+    // A state with neither reader nor use; a value emitted twice; a step that ignores its sequence.
+    let odd = "let (a, b) = scan x_t over x from (h = zeros([2]), idle = zeros([7])) {
+      next h = tanh(h + 0.5)
+      next idle = idle + 1
+      emit h
+      emit h
+    }
+    a + 2 * b + (x |> each dense(2))";
+    check_body("[5, 2]", odd);
+    let table = "layer tabled(x: [t, n], labels: class(k)[t]) -> [t, 2] {
+      param E: [k, 2] = normal(0, 1)
+      param U: [2, 2] = orthogonal
+      scan l over labels, x_t over x from (h = zeros([2])) {
+        let h2 = tanh(E[l] + h @ U + sum(x_t))
+        next h = h2
+        emit h2 + E[argmax(x_t)]
+      }
+    }";
+    check_program_of(&program("[5, 2]", "tabled(x, labels)", "mse(y, steps)", table));
+}
+
+#[test]
+fn losses_per_step() {
+    check_program_of(&program("[5, 3]", "x |> rnn(3) |> each softmax", "mean(each cross_entropy(y, labels))", ""));
+    check_program_of(&program("[5, 3]", "x |> gru(3) |> sigmoid", "dice(y, each one_hot(labels))", ""));
+}
+
+#[test]
+fn tables() {
+    check_body("[5, 2]", "labels |> embedding(2)");
+    check_body("[2]", "label |> embedding(2, normal(0, 1))");
+    check_body("[5, 2]", "labels |> embedding(3) |> positional(weights = normal(0, 1)) |> lstm(2)");
+    check_body("[2]", "labels |> embedding(3) |> residual(each dense(3)) |> flatten |> dense(2)");
+}
+
+#[test]
+fn attention_layers() {
+    check_body("[5, 2]", "attention(x, x, x) |> each dense(2)");
+    check_body("[5, 2]", "attention(causal = true)(x, x, x) |> each dense(2)");
+    check_body("[5, 2]", "x |> each dense(4) |> multi_head_attention(2) |> each dense(2)");
+    check_body("[5, 2]", "x |> each dense(4) |> positional |> transformer_block(2, causal = true) |> each dense(2)");
+}
+
+#[test]
+fn losses_of_towers() {
+    let towers = "let tower = dense(3) |> tanh
+    concat(tower(a), tower(b), tower(c))";
+    let parts = "y[0..3], y[3..6], y[6..9]";
+    check_program_of(&program("[9]", towers, &format!("triplet({parts})"), ""));
+    check_program_of(&program("[9]", towers, "contrastive(2.5)(y[0..3], y[3..6], truth)", ""));
+}
+
+/// Random draws differ from step to step, and are the same on both sides.
+#[test]
+fn draws_in_loops() {
+    check_body("[2]", "(scan x_t over x from (h = zeros([3])) { next h = tanh(h + dropout(0.5)(x_t)) }) |> dense(2)");
+}
