@@ -90,13 +90,22 @@ impl<'a> Walker<'a> {
         }
         let mut values: Vec<Value> = Vec::with_capacity(parameters.len());
         let mut lacks = false;
+        let mut wrong = false;
         for (parameter, slot) in parameters.iter().zip(&slots) {
             let want = self.parameter_want(parameter);
             let value = match (slot, parameter.default) {
                 (Some(at), _) => {
                     let span = self.given_span(&given, *at);
                     let value = self.given_value(&given, *at, &want);
-                    self.config_value(value, span, parameter, declaration.unit, name)
+                    let known = !matches!(value, Value::Unknown);
+                    let at_run_time = value.is_run_time();
+                    let value = self.config_value(value, span, parameter, declaration.unit, name);
+                    wrong |= known && matches!(value, Value::Unknown);
+                    if at_run_time {
+                        // A tensor in this list shifts all that stand behind it.
+                        return None;
+                    }
+                    value
                 }
                 (None, Some(default)) => self.config_default(id, parameter, default, &want, parameters, &values),
                 (None, None) => {
@@ -115,7 +124,7 @@ impl<'a> Walker<'a> {
             };
             values.push(value);
         }
-        (sound && !lacks).then(|| Rc::new(values))
+        (sound && !lacks && !wrong).then(|| Rc::new(values))
     }
 
     fn config_default(
@@ -280,7 +289,8 @@ impl<'a> Walker<'a> {
             }
             Callable::Primitive(primitive, _) => match kind {
                 CallableKind::Init => primitive.is_init(),
-                kind => value(kind),
+                CallableKind::Activation => primitive.keeps_shape(),
+                kind => value(kind) && !primitive.is_init(),
             },
             Callable::Chain(_) | Callable::Each(_) | Callable::Repeated(_) => value(kind),
             Callable::Shared { inner, .. } => self.fits_kind(inner, kind),

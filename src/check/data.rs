@@ -289,6 +289,7 @@ fn shares(walker: &mut Walker<'_>, expr: ExprId) -> Vec<(Spanned<String>, f64)> 
         }
     };
     let mut shares: Vec<(Spanned<String>, f64)> = Vec::new();
+    let mut odd: Vec<(Span, f64)> = Vec::new();
     for item in items {
         let at = ast[item.value].span;
         let Some(part) = &item.name else {
@@ -302,10 +303,13 @@ fn shares(walker: &mut Walker<'_>, expr: ExprId) -> Vec<(Spanned<String>, f64)> 
         }
         let Some(share) = walker.number_field(item.value) else { continue };
         if !(0.0..=1.0).contains(&share) {
-            walker.report(data_problems::split_share(at, share));
+            odd.push((at, share));
             continue;
         }
         shares.push((part.clone(), share));
+    }
+    if let Some(problem) = data_problems::split_share(&odd) {
+        walker.report(problem);
     }
     let sum: f64 = shares.iter().map(|(_, share)| share).sum();
     if sum > WHOLE {

@@ -6,7 +6,7 @@ use super::infer::{Frame, Walker, Want};
 use super::names::{DeclId, Declared, Group};
 use super::primitives;
 use super::types::{Callable, Type, Value};
-use crate::diagnostics::{names as name_problems, nearest};
+use crate::diagnostics::{foreign, names as name_problems, nearest};
 use crate::source::Span;
 use crate::syntax::ast::{Ast, CallableKind, ExprId};
 use std::collections::HashMap;
@@ -48,7 +48,10 @@ impl<'a> Walker<'a> {
         if ast_broken(self.ast(), name) {
             return Value::Unknown;
         }
-        let suggestion = self.suggest(name, want);
+        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
+        let known = |own: &&str| self.globals.find_any(unit, own).is_some() || primitives::find(own).is_some();
+        let translated = foreign::name(name).filter(known).map(str::to_owned);
+        let suggestion = translated.or_else(|| self.suggest(name, want));
         let cases = match want {
             Want::Words(words) => {
                 Some(format!("it is {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")))

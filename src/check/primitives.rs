@@ -194,6 +194,14 @@ impl Primitive {
         )
     }
 
+    /// Whether it is applied to one tensor, element by element.
+    pub(super) fn keeps_shape(self) -> bool {
+        match self {
+            Primitive::Elementwise(_) => self.slots().len() == 1,
+            other => other == Primitive::StopGradient,
+        }
+    }
+
     /// Whether it takes any number of tensors.
     fn is_variadic(self) -> bool {
         matches!(self, Primitive::Concat | Primitive::Stack | Primitive::Extreme(..))

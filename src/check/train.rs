@@ -260,7 +260,7 @@ impl<'a> Trainer<'_, 'a, '_> {
         for field in &self.train.fields {
             let name = field.name.value.as_str();
             if let Some(first) = seen.iter().find(|first| first.name.value == name) {
-                self.walker.force_report(name_problems::bound_twice(&field.name, first.name.span));
+                self.walker.force_report(name_problems::field_twice(&field.name, first.name.span));
                 continue;
             }
             seen.push(field);
@@ -544,6 +544,10 @@ impl<'a> Trainer<'_, 'a, '_> {
             Value::Callable(callable) => {
                 let found = self.walker.describe_callable(callable);
                 self.walker.force_report(problems::not_applied(span, what, &found));
+                None
+            }
+            Value::Text(text) => {
+                self.walker.force_report(problems::not_applied(span, what, &format!("the text {text:?}")));
                 None
             }
             value => self.walker.to_tensor(value, span),

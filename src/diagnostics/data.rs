@@ -508,18 +508,19 @@ pub fn split_sum(span: Span, sum: f64) -> Diagnostic {
         .help("the shares sum to at most 100%; what is left over is not used")
 }
 
-/// `split-share`: a share that is no share.
-pub fn split_share(span: Span, share: f64) -> Diagnostic {
-    let diagnostic =
-        Diagnostic::error("split-share", format!("{share} is no share of the rows")).at(span, "from 0% to 100%");
-    let whole = (1.0..=100.0).contains(&share);
-    if whole {
-        diagnostic
-            .help(format!("write `{share}%`"))
-            .fix("take it as per cent", super::Edit::replace(span, format!("{share}%")))
-    } else {
-        diagnostic
+/// `split-share`: shares that are none, told once for all of them.
+pub fn split_share(odd: &[(Span, f64)]) -> Option<Diagnostic> {
+    let ((span, share), others) = odd.split_first()?;
+    let mut diagnostic =
+        Diagnostic::error("split-share", format!("{share} is no share of the rows")).at(*span, "from 0% to 100%");
+    for (span, share) in others {
+        diagnostic = diagnostic.and(*span, format!("nor is {share}"));
     }
+    if !odd.iter().all(|(_, share)| (1.0..=100.0).contains(share)) {
+        return Some(diagnostic);
+    }
+    let edits = odd.iter().map(|(span, share)| super::Edit { span: *span, text: format!("{share}%") }).collect();
+    Some(diagnostic.help(format!("write `{share}%`")).fix("take it as per cent", edits))
 }
 
 /// `split-part`: a part that is none, or stands twice.
@@ -530,7 +531,12 @@ pub fn split_part(name: &Spanned<String>, twice: bool) -> Diagnostic {
         format!("`{}` is no part of a split", name.value)
     };
     let diagnostic = Diagnostic::error("split-part", message);
-    let near = super::nearest(&name.value, ["train", "val", "test"].into_iter());
+    let near = match name.value.as_str() {
+        "training" | "learn" => Some("train"),
+        "validation" | "valid" | "dev" => Some("val"),
+        "testing" => Some("test"),
+        other => super::nearest(other, ["train", "val", "test"].into_iter()),
+    };
     match near.filter(|_| !twice) {
         Some(near) => diagnostic
             .at(name.span, format!("did you mean `{near}`?"))

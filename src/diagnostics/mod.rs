@@ -10,6 +10,7 @@ pub mod data;
 mod excerpt;
 pub mod fields;
 pub mod files;
+pub mod foreign;
 pub mod names;
 mod nearest;
 mod operand;

@@ -1,6 +1,6 @@
 //! Problems with names, kinds and declarations: one constructor each.
 
-use super::{Diagnostic, Edit, Label};
+use super::{Diagnostic, Edit, Label, foreign};
 use crate::source::{Span, Spanned};
 
 /// `` `a`, `b` and `c` ``.
@@ -59,7 +59,17 @@ pub fn unknown_rest(name: &Spanned<String>) -> Diagnostic {
 
 /// `unknown-type`: a word that is no type.
 pub fn unknown_type(span: Span, word: &str) -> Diagnostic {
-    Diagnostic::error("unknown-type", format!("`{word}` is no type")).at(span, "not a type").help(
+    let diagnostic = Diagnostic::error("unknown-type", format!("`{word}` is no type")).at(span, "not a type");
+    if let Some(own) = foreign::type_word(word) {
+        return diagnostic
+            .help(format!("it is called `{own}` here"))
+            .fix(format!("write `{own}`"), Edit::replace(span, own));
+    }
+    if matches!(word, "Tensor" | "tensor" | "array" | "ndarray" | "list" | "List") {
+        return diagnostic
+            .help("the type of a tensor is its shape for one sample: `[n]`, `[28, 28, 1]`, `[]` for a scalar");
+    }
+    diagnostic.help(
         "configuration is an `int`, `float`, `bool` or `string`, an enumeration such as `{valid, same}`, or a kind of declaration \
          such as `activation` or `init`",
     )
@@ -108,6 +118,14 @@ pub fn bound_twice(name: &Spanned<String>, first: Span) -> Diagnostic {
         .at(name.span, "bound again here")
         .and(first, "first bound here")
         .help("a name is bound once; give the second value a name of its own")
+}
+
+/// `duplicate-name`: a field of a block stands twice.
+pub fn field_twice(name: &Spanned<String>, first: Span) -> Diagnostic {
+    Diagnostic::error("duplicate-name", format!("`{}` is given twice", name.value))
+        .at(name.span, "given again here")
+        .and(first, "first given here")
+        .help("remove one of them")
 }
 
 /// `recursion`: a declaration leads back to itself.
@@ -175,8 +193,12 @@ pub fn unknown_argument(
         return diagnostic
             .help(format!("`{}` is a tensor of `{callee}`; tensors are given by position", argument.value));
     }
-    match near {
-        Some(_) => suggesting(diagnostic, argument.span, near),
+    let ours = foreign::argument(&argument.value).filter(|ours| known.iter().any(|known| known == ours));
+    if let Some(elsewhere) = foreign::argument_elsewhere(&argument.value).filter(|_| ours.is_none()) {
+        return diagnostic.help(elsewhere);
+    }
+    match ours.or(near) {
+        Some(near) => suggesting(diagnostic, argument.span, Some(near)),
         None if known.is_empty() => diagnostic.help(format!("`{callee}` has no configuration")),
         None => diagnostic.help(format!("`{callee}` knows {}", listed(known))),
     }

@@ -118,7 +118,7 @@ impl FitAdvice {
             FitAdvice::Each => format!("map it over the first axis with `each {callee}`"),
             FitAdvice::Flatten(total) => format!("`flatten` before makes one vector of it: {total}"),
             FitAdvice::AddAxis(shape) => {
-                format!("`reshape({shape})` before adds the axis that is missing, with one channel")
+                format!("`reshape({shape})` before adds the axis that is missing, with one element")
             }
             FitAdvice::ChannelsFirst => {
                 "channels come last here; `transpose(x, [1, 2, 0])` moves the first axis behind \
@@ -244,9 +244,19 @@ pub fn output_count(span: Span, name: &str, wanted: usize, found: &str, declared
 
 /// `shape-mismatch`: a field's value is not of its type.
 pub fn field_mismatch(span: Span, actual: &impl Display, declared: Spanned<&impl Display>) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", format!("this should be {}, it is {actual}", declared.value))
-        .at(span, format!("this is {actual}"))
-        .and(declared.span, format!("{} is declared here", declared.value))
+    let (found, wanted) = (actual.to_string(), declared.value.to_string());
+    let diagnostic = Diagnostic::error("shape-mismatch", format!("this should be {wanted}, it is {found}"))
+        .at(span, format!("this is {found}"))
+        .and(declared.span, format!("{wanted} is declared here"));
+    match (wanted.starts_with("class"), found.as_str(), wanted.as_str()) {
+        (true, "[]", _) => diagnostic.help(
+            "a number is no category: take a column of whole numbers or of names, or `argmax` of one number for each",
+        ),
+        (false, "[]", "[1]") => diagnostic
+            .help("a scalar in brackets is a vector of one")
+            .fix("put it in brackets", Edit::wrap(span, "[", "]")),
+        (_, _, _) => diagnostic,
+    }
 }
 
 /// `shape-mismatch`: an activation changes the shape.
@@ -477,6 +487,7 @@ fn channels_first(shape: &str) -> bool {
 pub fn extent_not_positive(span: Span, shape: &impl Display, extent: &impl Display) -> Diagnostic {
     Diagnostic::error("out-of-range", format!("{shape} has an axis of {extent}, an axis has at least one element"))
         .at(span, "this gives an empty axis")
+        .help("an axis has a number from 1 on, or a name such as `n`; the batch is no axis of a shape")
 }
 
 /// `out-of-range`: an extent beyond 64 bits.
@@ -751,9 +762,15 @@ pub fn configuration_mismatch(
     name: &str,
     declared: Span,
 ) -> Diagnostic {
-    Diagnostic::error("type-mismatch", format!("`{name}` of `{callee}` is {wanted}, not {found}"))
+    let diagnostic = Diagnostic::error("type-mismatch", format!("`{name}` of `{callee}` is {wanted}, not {found}"))
         .at(span, format!("this is {found}"))
-        .and(declared, "declared here")
+        .and(declared, "declared here");
+    match wanted.contains("`true`") && found.starts_with("the number") {
+        true => {
+            diagnostic.help("values stand in the order of the declaration; the size of an input is known, not given")
+        }
+        false => diagnostic,
+    }
 }
 
 /// `not-compile-time`: a tensor as configuration.

@@ -109,13 +109,49 @@ pub fn foreign_quotes(at: Span, string: &str) -> Diagnostic {
         .fix(format!("write `{string}`"), Edit::replace(at, string))
 }
 
-/// `foreign-syntax`: a `;`. What ends a statement is the end of the line.
-pub fn semicolon(at: Span, ends_line: bool) -> Diagnostic {
+/// `foreign-syntax`: `;` between statements. What ends a statement is the end of the line.
+pub fn semicolon(at: Span) -> Diagnostic {
+    Diagnostic::error("foreign-syntax", "the end of the line ends a statement, no `;`")
+        .at(at, "begin a new line")
+        .fix("begin a new line", Edit::replace(at, "\n"))
+}
+
+/// `foreign-syntax`: `;` at the ends of lines, told once for all of them.
+pub fn semicolons(all: &[Span]) -> Option<Diagnostic> {
+    let (first, others) = all.split_first()?;
+    let label = match others.len() {
+        0 => "not needed".to_owned(),
+        1 => "not needed, nor in one more line".to_owned(),
+        more => format!("not needed, nor in {more} more lines"),
+    };
+    let edits = all.iter().map(|&span| Edit { span, text: String::new() }).collect();
+    let title = if others.is_empty() { "remove `;`" } else { "remove each `;`" };
     let problem = Diagnostic::error("foreign-syntax", "the end of the line ends a statement, no `;`");
-    if ends_line {
-        problem.at(at, "not needed").fix("remove `;`", Edit::replace(at, ""))
-    } else {
-        problem.at(at, "begin a new line").fix("begin a new line", Edit::replace(at, "\n"))
+    Some(problem.at(*first, label).fix(title, edits))
+}
+
+/// `foreign-syntax`: `;` between values.
+pub fn semicolon_for_comma(at: Span) -> Diagnostic {
+    Diagnostic::error("foreign-syntax", "values in a list are separated by `,`, no `;`")
+        .at(at, "write `,`")
+        .fix("write `,`", Edit::replace(at, ","))
+}
+
+/// `foreign-syntax`: `a if condition else b`.
+pub fn choice_behind_value(at: Span) -> Diagnostic {
+    Diagnostic::error("foreign-syntax", "the condition stands before the values")
+        .at(at, "not behind a value")
+        .help("write `if condition then a else b`")
+}
+
+/// `foreign-syntax`: a batch axis written as `None` in a shape.
+pub fn none_in_shape(at: Span, word: &str, removed: Option<Span>) -> Diagnostic {
+    let problem = Diagnostic::error("foreign-syntax", format!("there is no `{word}` in a shape"))
+        .at(at, "not an axis of one sample")
+        .help("shapes are those of one sample; the batch is no axis of them");
+    match removed {
+        Some(span) => problem.fix(format!("remove `{word}`"), Edit::replace(span, "")),
+        None => problem,
     }
 }
 

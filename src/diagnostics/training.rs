@@ -1,6 +1,6 @@
 //! Problems with training runs: one constructor each.
 
-use super::{Diagnostic, Edit};
+use super::{Diagnostic, Edit, foreign};
 use crate::source::{Span, Spanned};
 use std::fmt::Display;
 
@@ -125,7 +125,10 @@ pub fn unknown_data(name: &Spanned<String>, near: Option<&str>) -> Diagnostic {
 pub fn unknown_field(name: &Spanned<String>, near: Option<&str>, known: &[&str]) -> Diagnostic {
     let diagnostic =
         Diagnostic::error("unknown-field", format!("a run has no field `{}`", name.value)).at(name.span, "not known");
-    match near {
+    if let Some(elsewhere) = foreign::field_elsewhere(&name.value) {
+        return diagnostic.help(elsewhere);
+    }
+    match foreign::field(&name.value).or(near) {
         Some(near) => diagnostic
             .help(format!("did you mean `{near}`?"))
             .fix(format!("write `{near}`"), Edit::replace(name.span, near)),

@@ -86,7 +86,8 @@ pub(super) fn bound_names(layout: &Layout, file: FileId, range: Range<usize>) ->
                 names.push(Spanned::new(token.text.to_string(), layout.token_span(file, index)));
             }
             TokenKind::Word if place == 0 => {}
-            TokenKind::Word if !tokens::is_keyword(&token.text) => {
+            // The name that cannot be one is used as one further down.
+            TokenKind::Word if place == 1 || !tokens::is_keyword(&token.text) => {
                 names.push(Spanned::new(token.text.to_string(), layout.token_span(file, index)));
             }
             _ if opens => {}
@@ -385,6 +386,10 @@ fn behind_value(slice: &Slice, found: &Token, span: Span, reserved: bool) -> Dia
         "=" => slice.unexpected(Some(Hint::OneEquals)).suggest("compare with `==`", Edit::replace(span, "==")),
         "." => slice.unexpected(Some(Hint::NoAttributes)),
         "->" => slice.unexpected(Some(Hint::FunctionOutside)),
+        "if" => problems::choice_behind_value(span),
+        _ if begins_value && slice.before().is_some_and(|before| problems::is_foreign(&before.text)) => {
+            problems::foreign_word(slice.before_span(), slice.before().map_or("", |before| &before.text))
+        }
         _ if in_list && begins_value => problems::missing_comma(span, slice.before_span()),
         "then" | "else" if reserved => slice.unexpected(Some(Hint::NoIf(&found.text))),
         "from" | "over" if reserved => slice.unexpected(Some(Hint::ScanForm)),

@@ -13,7 +13,8 @@ use crate::source::Span;
 
 /// Reports and mends what is wrong with single tokens.
 pub(super) fn repair<'a>(tokens: &mut Vec<Token<'a>>, repairs: &mut Repairs) {
-    let mut depth = 0_usize;
+    let mut open: Vec<char> = Vec::new();
+    let mut semicolons: Vec<Span> = Vec::new();
     for index in 0..tokens.len() {
         match tokens[index].kind {
             TokenKind::OpenString => {
@@ -27,13 +28,17 @@ pub(super) fn repair<'a>(tokens: &mut Vec<Token<'a>>, repairs: &mut Repairs) {
             }
             TokenKind::String => escapes(&tokens[index], repairs),
             TokenKind::Number => number(tokens, index, repairs),
+            TokenKind::Symbol if tokens[index].is(";") => semicolon(tokens, index, &open, &mut semicolons, repairs),
             TokenKind::Symbol => symbol(tokens, index, repairs),
             TokenKind::Stray => stray(tokens, index, repairs),
-            TokenKind::Word => word(tokens, index, depth, repairs),
-            TokenKind::Open => depth += 1,
-            TokenKind::Close => depth = depth.saturating_sub(1),
+            TokenKind::Word => word(tokens, index, &open, repairs),
+            TokenKind::Open => open.extend(tokens[index].text.chars().next()),
+            TokenKind::Close => drop(open.pop()),
             TokenKind::Comment | TokenKind::Newline => {}
         }
+    }
+    if let Some(problem) = problems::semicolons(&semicolons) {
+        repairs.diagnostics.push(problem);
     }
     conditions(tokens, repairs);
     lines(tokens, repairs);
@@ -127,10 +132,26 @@ fn misspelled(text: &str, at: usize) -> Result<bool, String> {
     }
 }
 
+/// `;` at the end of a line, between statements or between values.
+fn semicolon(tokens: &mut [Token], index: usize, open: &[char], ends: &mut Vec<Span>, repairs: &mut Repairs) {
+    let next = tokens[index + 1..].iter().find(|next| next.kind != TokenKind::Comment);
+    let ends_line = next.is_none_or(|next| next.kind == TokenKind::Newline || next.is("}") || next.is(";"));
+    let span = repairs.span(&tokens[index]);
+    let token = &mut tokens[index];
+    if ends_line {
+        ends.push(span);
+        remove(token, repairs);
+    } else if matches!(open.last(), Some('(' | '[')) {
+        repairs.diagnostics.push(problems::semicolon_for_comma(span));
+        replace(token, ",", TokenKind::Symbol, repairs);
+    } else {
+        repairs.diagnostics.push(problems::semicolon(span));
+        replace(token, "\n", TokenKind::Newline, repairs);
+    }
+}
+
 fn symbol(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
     let text = tokens[index].text.to_string();
-    let ends_line = tokens[index + 1..].iter().find(|next| next.kind != TokenKind::Comment);
-    let ends_line = ends_line.is_none_or(|next| next.kind == TokenKind::Newline || next.is("}") || next.is(";"));
     let span = repairs.span(&tokens[index]);
     let token = &mut tokens[index];
     let meant = match &*text {
@@ -142,10 +163,6 @@ fn symbol(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
         "!==" => "!=",
         ":=" => "=",
         "|" => "|>",
-        ";" => {
-            repairs.diagnostics.push(problems::semicolon(span, ends_line));
-            return if ends_line { remove(token, repairs) } else { replace(token, "\n", TokenKind::Newline, repairs) };
-        }
         "+=" | "-=" | "*=" | "/=" | "**=" => {
             repairs.diagnostics.push(problems::foreign_update(span, &text));
             return replace(token, "=", TokenKind::Symbol, repairs);
@@ -217,7 +234,7 @@ fn stray(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
 }
 
 /// Words of other languages, where no name can stand or where they cannot be meant as one.
-fn word(tokens: &mut [Token], index: usize, depth: usize, repairs: &mut Repairs) {
+fn word(tokens: &mut [Token], index: usize, open: &[char], repairs: &mut Repairs) {
     let text = tokens[index].text.to_string();
     let next = tokens.get(index + 1);
     let names = next.is_some_and(|next| next.is("=") || next.is(":"));
@@ -238,7 +255,7 @@ fn word(tokens: &mut [Token], index: usize, depth: usize, repairs: &mut Repairs)
         "var" | "val" if begins && before_word => "let",
         "def" | "func" | "function" | "fun" if begins && before_word && python_body(&tokens[index..]) => return,
         "def" | "func" | "function" | "fun" if begins && before_word => "fn",
-        "return" if begins && depth > 0 => {
+        "return" if begins && !open.is_empty() => {
             let span = repairs.span(&tokens[index]);
             let mut problem = problems::foreign_word(span, "return");
             if let Some(next) = tokens.get(index + 1).filter(|next| next.kind != TokenKind::Newline) {
@@ -250,7 +267,13 @@ fn word(tokens: &mut [Token], index: usize, depth: usize, repairs: &mut Repairs)
         }
         "None" | "null" | "nil" | "nullptr" if !begins => {
             let span = repairs.span(&tokens[index]);
-            repairs.diagnostics.push(problems::foreign_word(span, &text));
+            let comma = tokens.get(index + 1).filter(|next| next.is(","));
+            let behind = comma.and(tokens.get(index + 2)).map(|next| Span { end: next.start as u32, ..span });
+            let in_shape = open.last() == Some(&'[') && index.checked_sub(1).is_some_and(|at| tokens[at].is("["));
+            repairs.diagnostics.push(match in_shape {
+                true => problems::none_in_shape(span, &text, behind),
+                false => problems::foreign_word(span, &text),
+            });
             repairs.ranges.insert(tokens[index].start..tokens[index].end);
             return;
         }
