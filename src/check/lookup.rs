@@ -48,8 +48,8 @@ impl<'a> Walker<'a> {
         if ast_broken(self.ast(), name) {
             return Value::Unknown;
         }
-        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
-        let known = |own: &&str| self.globals.find_any(unit, own).is_some() || primitives::find(own).is_some();
+        let shipped = |own: &str| crate::prelude::entries().iter().any(|entry| entry.name == own);
+        let known = |own: &&str| shipped(own) || primitives::find(own).is_some();
         let translated = foreign::name(name).filter(known).map(str::to_owned);
         let suggestion = translated.or_else(|| self.suggest(name, want));
         let cases = match want {

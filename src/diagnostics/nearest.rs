@@ -15,7 +15,7 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
             continue;
         }
         let distance = distance(&wanted, &letters);
-        let unrelated = distance >= wanted.len().max(letters.len()) && !candidate.eq_ignore_ascii_case(name);
+        let unrelated = distance >= wanted.len().max(letters.len());
         if distance <= limit && !unrelated && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }
