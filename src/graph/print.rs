@@ -13,7 +13,7 @@
 //! ```
 
 use super::{Binary, Graph, NodeId, Op, Reduction, Role, Scalar, Scan, TensorType, Time, Unary};
-use crate::source::{Sources, Span};
+use crate::source::{SHIPPED, Sources, Span};
 use std::fmt::{self, Write};
 
 /// The text of a graph; with `sources` each line tells where it was written.
@@ -221,7 +221,12 @@ impl Text<'_> {
         {
             let source = sources.get(node.origin.file);
             let at = source.position(node.origin.start);
-            let _ = write!(comment, "{}:{}:{}", source.name, at.line + source.first_line, at.column + 1);
+            // The file's name alone: a dump is the same wherever the program lies.
+            let name = match source.name.strip_prefix(SHIPPED) {
+                Some(shipped) => shipped,
+                None => source.name.rsplit(['/', '\\']).next().unwrap_or_default(),
+            };
+            let _ = write!(comment, "{name}:{}:{}", at.line + source.first_line, at.column + 1);
         }
         if matches!(node.op, Op::Binary(_) | Op::Select) {
             for &operand in &node.operands {

@@ -20,6 +20,7 @@ mod plan;
 mod random_graphs;
 mod render;
 mod series;
+mod stages;
 mod summary;
 mod syntax;
 mod tidy;

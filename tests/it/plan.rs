@@ -2,7 +2,6 @@
 
 use crate::networks::{Loss, training_step};
 use crate::random_graphs::random_graph;
-use nnc::driver::{self, Settings, Stage};
 use nnc::graph::Graph;
 use nnc::plan::{Plan, PlanOptions, Storage, plan, print};
 
@@ -47,32 +46,4 @@ fn memory_of_released_values_is_used_again() {
     let plan = plan(&graph, &PlanOptions::default());
     let sum: usize = plan.buffers[plan.externals..].iter().map(|buffer| buffer.len).sum();
     assert!(plan.arena * 3 < sum * 2, "an arena of {} for buffers of {sum}", plan.arena);
-}
-
-/// The text of every fixture of a stage.
-fn fixtures(folder: &str, stage: Stage) {
-    insta::glob!("..", &format!("fixtures/{folder}/*.nn"), |path| {
-        let text = match driver::ir(path, stage, None, None, &Settings::default()) {
-            Ok(text) => text,
-            Err(failure) => panic!("{}: {:#?}", path.display(), failure.diagnostics),
-        };
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path(format!("../fixtures/{folder}"));
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_snapshot_suffix("");
-        settings.set_omit_expression(true);
-        settings.remove_input_file();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        settings.bind(|| insta::assert_snapshot!(name, text));
-    });
-}
-
-#[test]
-fn plans_of_fixtures() {
-    fixtures("plan", Stage::Plan);
-}
-
-#[test]
-fn kernels_of_fixtures() {
-    fixtures("kernel", Stage::Kernel);
 }
