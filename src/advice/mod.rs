@@ -8,8 +8,12 @@
 //! A warning that is wrong costs more than one that is missing, so a rule that is in doubt is silent.
 
 mod allow;
+mod gradient;
+mod layers;
+mod losses;
 mod names;
 mod runs;
+mod scalar;
 mod text;
 mod unused;
 
@@ -69,6 +73,9 @@ pub fn advise(program: &Program, sources: &Sources, hir: &Hir) -> Vec<Diagnostic
     names::names(&seen, &mut found);
     unused::unused(&seen, &mut found);
     runs::runs(&seen, &mut found);
+    gradient::flat(&seen, &mut found);
+    losses::losses(&seen, &mut found);
+    layers::ends(&seen, &mut found);
     allow::allowed(program, sources, found.into_sorted())
 }
 

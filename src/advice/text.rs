@@ -1,5 +1,6 @@
 //! The text of a file between its nodes: words, lines, and what is cut out with what.
 
+use super::Seen;
 use crate::diagnostics::Edit;
 use crate::source::{Source, Span};
 
@@ -56,4 +57,24 @@ pub(super) fn cut_trailing(source: &Source, span: Span) -> Vec<Edit> {
 pub(super) fn indentation(source: &Source, offset: u32) -> &str {
     let line = source.line(source.position(offset).line);
     &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
+}
+
+/// The name that a place of the main file is, where it is nothing more.
+pub(super) fn word_at<'a>(seen: &Seen<'a>, span: Span) -> Option<&'a str> {
+    let source = seen.source();
+    let text = (span.file == source.id).then(|| source.slice(span))?;
+    let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !text.is_empty();
+    is_name.then_some(text)
+}
+
+/// Takes a layer out of a chain with the `|>` before it; nothing where none stands there.
+pub(super) fn cut_from_pipe(source: &Source, span: Span) -> Vec<Edit> {
+    let before = source.text[..span.start as usize].trim_end();
+    match before.strip_suffix("|>") {
+        Some(chain) if span.file == source.id => {
+            let start = chain.trim_end().len();
+            Edit::replace(Span { start: start as u32, ..span }, "")
+        }
+        Some(_) | None => Vec::new(),
+    }
 }

@@ -409,57 +409,15 @@ fn fold_numbers(op: Elementwise, values: &[&Value], want: &Want) -> Value {
             Value::Float(None)
         };
     };
-    let x = known[0];
-    let y = known.get(1).copied().unwrap_or_default();
-    let number = match op {
-        E::Neg => -x,
-        E::Exp => numbers::exp(x),
-        E::Log => numbers::ln(x),
-        E::Sqrt => x.sqrt(),
-        E::Abs => x.abs(),
-        E::Sign => {
-            if x == 0.0 {
-                0.0
-            } else {
-                x.signum()
-            }
-        }
-        E::Floor => return whole_number(x.floor()),
-        E::Ceil => return whole_number(x.ceil()),
-        E::Round => return whole_number(x.round_ties_even()),
-        E::Sin => numbers::sin(x),
-        E::Cos => numbers::cos(x),
-        E::Tanh => numbers::tanh(x),
-        E::Add => x + y,
-        E::Sub => x - y,
-        E::Mul => x * y,
-        E::Div => x / y,
-        E::Rem => x - y * (x / y).floor(),
-        E::Pow => numbers::pow(x, y),
-        E::Min => {
-            if x < y {
-                x
-            } else {
-                y
-            }
-        }
-        E::Max => {
-            if x > y {
-                x
-            } else {
-                y
-            }
-        }
-        E::Clamp => x.max(y).min(known.get(2).copied().unwrap_or(f64::INFINITY)),
-        E::Eq => return Value::Bool(Some(x == y)),
-        E::Ne => return Value::Bool(Some(x != y)),
-        E::Lt => return Value::Bool(Some(x < y)),
-        E::Le => return Value::Bool(Some(x <= y)),
-        E::Gt => return Value::Bool(Some(x > y)),
-        E::Ge => return Value::Bool(Some(x >= y)),
-        E::Not | E::And | E::Or | E::If | E::Erf => return Value::Unknown,
-    };
-    Value::Float(Some(number))
+    if matches!(op, E::Not | E::And | E::Or | E::If | E::Erf) {
+        return Value::Unknown;
+    }
+    let number = numbers::elementwise(op, &known);
+    match () {
+        () if comparison => Value::Bool(Some(number != 0.0)),
+        () if whole => whole_number(number),
+        () => Value::Float(Some(number)),
+    }
 }
 
 fn truth(verdict: Verdict) -> Option<bool> {

@@ -35,6 +35,8 @@ mod types;
 mod verify;
 mod windows;
 
+pub(crate) use numbers::elementwise;
+
 pub use names::{Program, Unit, UseRequest, Used, resolve_uses};
 
 use crate::diagnostics::{Diagnostic, Diagnostics};

@@ -18,11 +18,16 @@ pub const WARNINGS: &[(&str, Sight)] = &[
     ("class-absent", Sight::Data),
     ("columns-differ", Sight::Data),
     ("constant-column", Sight::Data),
+    ("dropout-on-output", Sight::Program),
     ("file-absent", Sight::Data),
+    ("flat-activation", Sight::Program),
     ("header-is-data", Sight::Data),
     ("missing-seed", Sight::Program),
     ("name-style", Sight::Program),
+    ("not-probabilities", Sight::Program),
     ("parts-overlap", Sight::Data),
+    ("softmax-of-one", Sight::Program),
+    ("squares-of-classes", Sight::Program),
     ("target-leak", Sight::Data),
     ("unbalanced-classes", Sight::Data),
     ("unused-declaration", Sight::Program),
@@ -119,4 +124,68 @@ pub fn batch_larger_than_data(span: Span, batch: usize, data: &Spanned<String>, 
         .at(span, "no batch is ever full")
         .and(data.span, format!("{rows} rows are for training"))
         .help("with several batches in an epoch the model takes several steps, and their noise helps it along")
+}
+
+/// `flat-activation`: the derivative is 0 everywhere, and behind it stand parameters that no gradient reaches.
+pub fn flat_activation(site: Span, parameters: usize, name: Option<&str>) -> Diagnostic {
+    let what = name.map_or_else(|| "this".to_owned(), |name| format!("`{name}`"));
+    Diagnostic::warning("flat-activation", format!("{what} keeps {parameters} parameters before it from learning"))
+        .at(site, "its derivative is 0 everywhere, so no gradient comes through")
+        .help("where a threshold is wanted, `sigmoid` is a smooth one; in hidden layers `relu` learns best")
+        .suggest_if(name.is_some(), "take `sigmoid`", Edit::replace(site, "sigmoid"))
+}
+
+/// `flat-activation`: the derivative of the loss is 0 everywhere.
+pub fn flat_loss(site: Span) -> Diagnostic {
+    Diagnostic::warning("flat-activation", "the loss gives the model no gradient, so that nothing learns")
+        .at(site, "its derivative is 0 everywhere")
+        .help("count right answers with a metric; `cross_entropy` and `binary_cross_entropy` are losses that can be followed downhill")
+}
+
+/// `not-probabilities`: the logarithm of an output for one of several classes that is no softmax.
+pub fn classes_without_softmax(site: Span, output: &str, end: Span, fix: Vec<Edit>) -> Diagnostic {
+    Diagnostic::warning(
+        "not-probabilities",
+        format!("this loss wants probabilities that sum to 1, `{output}` has none"),
+    )
+    .at(site, format!("takes the logarithm of `{output}` as of a probability"))
+    .and(end, "each of these numbers goes where it likes")
+    .help("`softmax` makes probabilities of k numbers")
+    .suggest_if(!fix.is_empty(), "end the model with `softmax`", fix)
+}
+
+/// `not-probabilities`: the logarithm of an output that can be negative.
+pub fn answer_without_sigmoid(site: Span, output: &str, end: Span, fix: Vec<Edit>) -> Diagnostic {
+    Diagnostic::warning(
+        "not-probabilities",
+        format!("this loss wants probabilities from 0 to 1, `{output}` can be any number"),
+    )
+    .at(site, "takes a logarithm, which negative numbers do not have")
+    .and(end, "nothing keeps this between 0 and 1")
+    .help("`sigmoid` makes a probability of a number")
+    .suggest_if(!fix.is_empty(), "end the model with `sigmoid`", fix)
+}
+
+/// `squares-of-classes`: a squared error between an output and categories as 0 and 1.
+pub fn squares_of_classes(site: Span, classes: Span) -> Diagnostic {
+    Diagnostic::warning("squares-of-classes", "a squared error of classes learns slowly from the worst mistakes")
+        .at(site, "squares the differences to 0 and 1")
+        .and(classes, "these are classes")
+        .help("for classes take `softmax` and `cross_entropy`, or `sigmoid` and `binary_cross_entropy`: the surer the mistake, the steeper they are")
+}
+
+/// `softmax-of-one`: a softmax over one number is always 1.
+pub fn softmax_of_one(site: Span, fix: Vec<Edit>) -> Diagnostic {
+    Diagnostic::warning("softmax-of-one", "over one number this is always 1, whatever the model learns")
+        .at(site, "e / sum(e) with a single e")
+        .help("one output for yes or no takes `sigmoid`; `softmax` takes an output for each class")
+        .suggest_if(!fix.is_empty(), "take `sigmoid`", fix)
+}
+
+/// `dropout-on-output`: elements of the output are dropped in training.
+pub fn dropout_on_output(site: Span, fix: Vec<Edit>) -> Diagnostic {
+    Diagnostic::warning("dropout-on-output", "this drops parts of the answer itself")
+        .at(site, "behind the last layer")
+        .help("dropout belongs between layers, where the others can make up for what is missing")
+        .suggest_if(!fix.is_empty(), "remove it", fix)
 }
