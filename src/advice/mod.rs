@@ -9,6 +9,7 @@
 
 mod allow;
 mod gradient;
+mod inits;
 mod layers;
 mod losses;
 mod names;
@@ -74,6 +75,7 @@ pub fn advise(program: &Program, sources: &Sources, hir: &Hir) -> Vec<Diagnostic
     unused::unused(&seen, &mut found);
     runs::runs(&seen, &mut found);
     gradient::flat(&seen, &mut found);
+    inits::inits(&seen, &mut found);
     losses::losses(&seen, &mut found);
     layers::ends(&seen, &mut found);
     allow::allowed(program, sources, found.into_sorted())

@@ -22,10 +22,12 @@ pub const WARNINGS: &[(&str, Sight)] = &[
     ("file-absent", Sight::Data),
     ("flat-activation", Sight::Program),
     ("header-is-data", Sight::Data),
+    ("init-mismatch", Sight::Program),
     ("missing-seed", Sight::Program),
     ("name-style", Sight::Program),
     ("not-probabilities", Sight::Program),
     ("parts-overlap", Sight::Data),
+    ("same-weights", Sight::Program),
     ("softmax-of-one", Sight::Program),
     ("squares-of-classes", Sight::Program),
     ("target-leak", Sight::Data),
@@ -188,4 +190,43 @@ pub fn dropout_on_output(site: Span, fix: Vec<Edit>) -> Diagnostic {
         .at(site, "behind the last layer")
         .help("dropout belongs between layers, where the others can make up for what is missing")
         .suggest_if(!fix.is_empty(), "remove it", fix)
+}
+
+/// `init-mismatch`: weights for rectifiers before something that saturates. `written`: the place is the initialisation.
+pub fn he_before_saturation(place: Span, activation: Span, uniform: bool, written: bool) -> Diagnostic {
+    let better = if uniform { "glorot_uniform" } else { "glorot_normal" };
+    Diagnostic::warning("init-mismatch", "these first weights are made for `relu` and its family")
+        .at(place, "twice the variance, for what a rectifier cuts off")
+        .and(activation, "this cuts nothing off, and is flat for large sums")
+        .help(format!("`{better}` keeps the sums where `tanh` and `sigmoid` are steep"))
+        .suggest_if(written, format!("take `{better}`"), Edit::replace(place, better))
+}
+
+/// `init-mismatch`: weights for `tanh` before a rectifier.
+pub fn glorot_before_rectifier(place: Span, activation: Span, uniform: bool) -> Diagnostic {
+    let better = if uniform { "he_uniform" } else { "he_normal" };
+    Diagnostic::warning("init-mismatch", "these first weights are made for `tanh` and `sigmoid`")
+        .at(place, "leaves out that half of the sums is cut off")
+        .and(activation, "cuts off what is negative")
+        .help(format!("`{better}` makes up for it, so that the signal keeps its size from layer to layer"))
+        .suggest(format!("take `{better}`"), Edit::replace(place, better))
+}
+
+/// `init-mismatch`: a deep stack of rectified layers with weights for `tanh`. `left` is what remains of the signal's size.
+pub fn fading_stack(first: Span, layers: usize, left: f64) -> Diagnostic {
+    let message = format!("behind {layers} layers about 1/{:.0} of the signal is left", 1.0 / left);
+    Diagnostic::warning("init-mismatch", message)
+        .at(first, "the first of them: its weights are made for `tanh`, a rectifier cuts off half")
+        .help("give these layers `weights = he_normal`, or put `batch_norm` between them")
+}
+
+/// `same-weights`: weights that begin as one number, before other weights. `written`: the place is the initialisation.
+pub fn same_weights(place: Span, path: &str, number: f64, written: bool) -> Diagnostic {
+    Diagnostic::warning(
+        "same-weights",
+        format!("all weights of `{path}` begin as {number}, so all its units begin alike"),
+    )
+    .at(place, "what begins alike gets the same gradient and stays alike")
+    .help("random first weights tell the units apart; biases may begin as 0")
+    .suggest_if(written, "take `glorot_uniform`", Edit::replace(place, "glorot_uniform"))
 }
