@@ -2,7 +2,8 @@
 //!
 //! In: a tree and its source. Out: the same program in the one layout it has: two blanks an indentation, at most one blank
 //! line in a row, 100 columns, `=` and types of neighbours in columns. Every token and every comment of the source is
-//! there; only a comma before a closing bracket goes. A declaration with a mistake in it stays as it is written.
+//! there; only a comma before a closing bracket goes. A statement or field with a mistake in it stays as it is written, and where
+//! the mistake is not within one, all of the declaration.
 //!
 //! [`pieces`] nests the tokens of a declaration by its brackets, [`lines`] decides what stays on a line, [`rows`] and
 //! [`columns`] put neighbours below one another. This file does the declarations.
@@ -71,8 +72,12 @@ fn declarations<'a>(ast: &Ast, text: &'a str, tokens: &'a [Token<'a>]) -> Vec<Ro
         if let Some(item) = items.next_if(|item| item.span.start as usize <= token.start) {
             let limit = item.span.end as usize;
             let behind = at + tokens[at..].iter().take_while(|token| token.end <= limit && token.start < limit).count();
-            let is_damaged = matches!(item.kind, ItemKind::Error)
-                || ast.repaired.iter().any(|damage| damage.start <= item.span.end && item.span.start <= damage.end);
+            let damage = ast.repaired.iter().filter(|at| at.start <= item.span.end && item.span.start <= at.end);
+            let damage = damage.map(|at| at.start as usize..at.end as usize).collect();
+            let pieces = match item.kind {
+                ItemKind::Error => None,
+                _ => pieces::pieces(text, &tokens[at..behind], damage),
+            };
             // Two declarations on one line are a mistake.
             if let Some(row) =
                 rows.last_mut().filter(|row| newlines == 0 && !matches!(row.content, Content::Comment(_)))
@@ -82,9 +87,9 @@ fn declarations<'a>(ast: &Ast, text: &'a str, tokens: &'a [Token<'a>]) -> Vec<Ro
                 at = behind.max(at + 1);
                 continue;
             }
-            let content = match is_damaged {
-                true => Content::Verbatim { text: text[token.start.min(limit)..limit].trim_end(), comment: None },
-                false => Content::Code { pieces: pieces::pieces(text, &tokens[at..behind]), comment: None },
+            let content = match pieces {
+                Some(pieces) => Content::Code { pieces, comment: None },
+                None => Content::Verbatim { text: text[token.start.min(limit)..limit].trim_end(), comment: None },
             };
             if behind > at {
                 rows.push(Row { blank_before: newlines > 1 && !rows.is_empty(), content });

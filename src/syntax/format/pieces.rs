@@ -4,6 +4,7 @@
 //! The tree is not needed: what a newline ends was found by the layout pass, what a sign means follows from its neighbours.
 
 use crate::syntax::tokens::{Token, TokenKind};
+use std::ops::Range;
 
 /// What a line is made of.
 #[derive(Debug)]
@@ -94,11 +95,21 @@ impl<'a> Note<'a> {
     }
 }
 
-/// The pieces of the tokens of a declaration.
-pub(super) fn pieces<'a>(text: &'a str, tokens: &'a [Token<'a>]) -> Vec<Piece<'a>> {
+/// The pieces of the tokens of a declaration. A row of a block that `damage` touches stays as it is written; `None` where
+/// the damage is not in such a row, or the brackets themselves are.
+pub(super) fn pieces<'a>(text: &'a str, tokens: &'a [Token<'a>], damage: Vec<Range<usize>>) -> Option<Vec<Piece<'a>>> {
+    let is_bracket = |token: &Token| matches!(token.kind, TokenKind::Open | TokenKind::Close);
+    let as_written = |token: &Token| {
+        let written = &text[token.start..token.end];
+        token.start < token.end && is_bracket(token) == matches!(written, "(" | ")" | "[" | "]" | "{" | "}")
+    };
+    if !damage.is_empty() && !tokens.iter().all(as_written) {
+        return None;
+    }
     let shapes = shapes(tokens);
-    let mut reader = Reader { text, tokens, shapes, inside: Vec::new(), at: 0 };
-    reader.statement()
+    let mut reader = Reader { text, tokens, shapes, damage, inside: Vec::new(), at: 0 };
+    let pieces = reader.statement();
+    reader.damage.is_empty().then_some(pieces)
 }
 
 /// What a token is among its neighbours.
@@ -112,6 +123,8 @@ struct Reader<'a> {
     text: &'a str,
     tokens: &'a [Token<'a>],
     shapes: Vec<Shape>,
+    /// Where the text has mistakes that no row has taken yet.
+    damage: Vec<Range<usize>>,
     /// The brackets around, the innermost last.
     inside: Vec<Kind>,
     at: usize,
@@ -221,13 +234,45 @@ impl<'a> Reader<'a> {
                 }
                 _ => {
                     let blank_before = newlines > 1 && !rows.is_empty();
+                    let first = self.at;
                     let pieces = self.statement();
-                    rows.push(Row { blank_before, content: Content::Code { pieces, comment: None } });
+                    let content = match by_line.then(|| self.damaged(first)).flatten() {
+                        Some(text) => Content::Verbatim { text, comment: None },
+                        None => Content::Code { pieces, comment: None },
+                    };
+                    rows.push(Row { blank_before, content });
                     newlines = 0;
                 }
             }
         }
         rows
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// The source of the statement that begins at a token, up to the end of its line, where it has a mistake that nothing within
+    /// it has taken. The reader is behind it then.
+    fn damaged(&mut self, first: usize) -> Option<&'a str> {
+        let mut depth = 0_usize;
+        let mut end = first;
+        while let Some(token) = self.tokens.get(end) {
+            match token.kind {
+                TokenKind::Newline if depth == 0 && token.text == "\n" => break,
+                TokenKind::Close if depth == 0 => break,
+                TokenKind::Open => depth += 1,
+                TokenKind::Close => depth -= 1,
+                _ => {}
+            }
+            end += 1;
+        }
+        let range = self.tokens[first].start..self.tokens[end.max(first + 1) - 1].end;
+        let inside = |damage: &Range<usize>| damage.start <= range.end && range.start <= damage.end;
+        if !self.damage.iter().any(inside) {
+            return None;
+        }
+        self.damage.retain(|damage| !(range.start <= damage.start && damage.end <= range.end));
+        self.at = end;
+        Some(self.text[range].trim_end())
     }
 }
 

@@ -38,7 +38,7 @@ struct Line<'r, 'a> {
 
 /// What neighbours of a row may share columns with it.
 enum Role<'r, 'a> {
-    /// A comment on a line of its own.
+    /// A comment on a line of its own, or what stays as it is written.
     Comment,
     /// `name: type = value`, on one line.
     Field(&'r [Piece<'a>]),
@@ -106,7 +106,8 @@ fn finish(mut rows: Vec<Line>, indent: usize) -> Vec<String> {
 fn line<'r, 'a>(row: &'r Row<'a>, kind: Kind, indent: usize) -> Line<'r, 'a> {
     let (text, comment, role) = match &row.content {
         Content::Comment(text) => (text.to_string(), None, Role::Comment),
-        Content::Verbatim { text, comment } => (text.to_string(), *comment, Role::Tall),
+        // Like a comment it does not keep its neighbours from sharing columns.
+        Content::Verbatim { text, comment } => (text.to_string(), *comment, Role::Comment),
         Content::Code { pieces, comment } => {
             let tail = usize::from(kind != Kind::Block);
             let text = lines(pieces, indent, indent, tail);
