@@ -62,7 +62,7 @@ fn formatting_keeps_the_program() {
     for folder in ["tests/fixtures", "examples", "std-models"] {
         for (name, text) in texts(folder) {
             assert_sound(&name, &text);
-            for edited in edits(&text, 60, 7) {
+            for edited in edits(&text, 20, 7) {
                 assert_sound(&name, &edited);
             }
         }
