@@ -31,7 +31,9 @@ pub(super) fn training_rows(data: &Data) -> Option<usize> {
     for (part, source) in &data.sources {
         let counted = match &source.value {
             SourceSpec::Generate { rows, .. } | SourceSpec::Toy { rows, .. } => *rows,
-            SourceSpec::Csv { .. } | SourceSpec::Idx(_) => return None,
+            SourceSpec::Csv { .. } | SourceSpec::Idx(_) | SourceSpec::Npz { .. } | SourceSpec::Images(_) => {
+                return None;
+            }
         };
         if part.as_ref().is_none_or(|part| part.value == "train") {
             rows += counted;

@@ -143,7 +143,8 @@ fn known_columns(walker: &mut Walker<'_>, sources: &super::sources::Sources) -> 
     match known {
         Some((schema, name)) => (Columns::Known(schema), name),
         None => {
-            let scalars = sources.iter().all(|(_, source)| matches!(source.value, SourceSpec::Csv { .. }));
+            let is_text = |source: &SourceSpec| matches!(source, SourceSpec::Csv { .. });
+            let scalars = !sources.is_empty() && sources.iter().all(|(_, source)| is_text(&source.value));
             (Columns::Unknown { scalars }, name)
         }
     }

@@ -451,6 +451,15 @@ pub enum SourceSpec {
     },
     /// Files in MNIST's format, gzipped or not, with the column each gives.
     Idx(Vec<(Spanned<String>, Spanned<String>)>),
+    /// One of NumPy's archives: its path, and for each column the array it is; all arrays by their own names where none is listed.
+    Npz {
+        /// The file.
+        path: Spanned<String>,
+        /// Columns and arrays.
+        columns: Vec<(Spanned<String>, Spanned<String>)>,
+    },
+    /// A folder of images, a folder a class: `image` and `label`.
+    Images(ImageFolder),
     /// Rows that the fields' own expressions make.
     Generate {
         /// How many.
@@ -471,11 +480,23 @@ pub enum SourceSpec {
     },
 }
 
+/// A folder of images.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ImageFolder {
+    /// The folder.
+    pub path: Spanned<String>,
+    /// Height and width that images are brought to; those of all images where not written.
+    pub size: Option<[usize; 2]>,
+    /// One channel or three; those of the first image where not written.
+    pub channels: Option<usize>,
+}
+
 impl SourceSpec {
     /// The files it reads, each with the other names it may have.
     pub fn files(&self) -> Vec<(&Spanned<String>, Vec<String>)> {
         match self {
-            SourceSpec::Csv { path, .. } => vec![(path, Vec::new())],
+            SourceSpec::Csv { path, .. } | SourceSpec::Npz { path, .. } => vec![(path, Vec::new())],
+            SourceSpec::Images(folder) => vec![(&folder.path, Vec::new())],
             SourceSpec::Idx(files) => files.iter().map(|(_, path)| (path, packed_names(&path.value))).collect(),
             SourceSpec::Generate { .. } | SourceSpec::Toy { .. } => Vec::new(),
         }
@@ -484,7 +505,8 @@ impl SourceSpec {
     /// What it is called in diagnostics.
     pub fn title(&self) -> String {
         match self {
-            SourceSpec::Csv { path, .. } => path.value.clone(),
+            SourceSpec::Csv { path, .. } | SourceSpec::Npz { path, .. } => path.value.clone(),
+            SourceSpec::Images(folder) => folder.path.value.clone(),
             SourceSpec::Idx(_) => String::from("idx"),
             SourceSpec::Generate { .. } => String::from("generate"),
             SourceSpec::Toy { set, .. } => set.name().to_string(),
@@ -495,6 +517,13 @@ impl SourceSpec {
     pub fn same_rows(&self, other: &SourceSpec) -> bool {
         match (self, other) {
             (SourceSpec::Csv { path, .. }, SourceSpec::Csv { path: other, .. }) => path.value == other.value,
+            (SourceSpec::Images(folder), SourceSpec::Images(other)) => folder.path.value == other.path.value,
+            (SourceSpec::Npz { path, columns }, SourceSpec::Npz { path: other, columns: others }) => {
+                let arrays = |columns: &[(Spanned<String>, Spanned<String>)]| -> Vec<String> {
+                    columns.iter().map(|(_, array)| array.value.clone()).collect()
+                };
+                path.value == other.value && arrays(columns) == arrays(others)
+            }
             (SourceSpec::Idx(files), SourceSpec::Idx(others)) => {
                 let paths = |files: &[(Spanned<String>, Spanned<String>)]| -> Vec<String> {
                     files.iter().map(|(_, path)| path.value.clone()).collect()
@@ -502,7 +531,7 @@ impl SourceSpec {
                 paths(files) == paths(others)
             }
             (one @ (SourceSpec::Generate { .. } | SourceSpec::Toy { .. }), other) => one == other,
-            (SourceSpec::Csv { .. } | SourceSpec::Idx(_), _) => false,
+            (SourceSpec::Csv { .. } | SourceSpec::Idx(_) | SourceSpec::Npz { .. } | SourceSpec::Images(_), _) => false,
         }
     }
 }

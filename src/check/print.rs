@@ -67,6 +67,15 @@ fn data(data: &Data) -> String {
 fn source_text(source: &SourceSpec) -> String {
     match source {
         SourceSpec::Csv { path, header, .. } => format!("csv({:?}, header = {header})", path.value),
+        SourceSpec::Images(folder) => {
+            let size = folder.size.map_or(String::new(), |[height, width]| format!(", size = [{height}, {width}]"));
+            let channels = folder.channels.map_or(String::new(), |channels| format!(", channels = {channels}"));
+            format!("images({:?}{size}{channels})", folder.path.value)
+        }
+        SourceSpec::Npz { path, columns } => {
+            let columns = columns.iter().map(|(name, array)| format!(", {} = {:?}", name.value, array.value));
+            format!("npz({:?}{})", path.value, columns.collect::<String>())
+        }
         SourceSpec::Idx(columns) => {
             let columns: Vec<String> =
                 columns.iter().map(|(name, path)| format!("{} = {:?}", name.value, path.value)).collect();

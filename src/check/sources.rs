@@ -2,7 +2,7 @@
 //!
 //! Sources are no values of the language: they are read from the tree, and only their arguments are evaluated.
 
-use super::hir::{SourceSpec, ToySet};
+use super::hir::{ImageFolder, SourceSpec, ToySet};
 use super::infer::{Walker, Want};
 use super::types::Value;
 use crate::diagnostics::{fields as problems, names as name_problems};
@@ -13,10 +13,11 @@ use crate::syntax::ast::{Argument, ExprId, ExprKind};
 pub(super) const PARTS: [&str; 3] = ["train", "val", "test"];
 
 /// The sources that can be read, the embedded sets last.
-const SOURCES: [&str; 9] = ["csv", "idx", "generate", "moons", "blobs", "spirals", "circles", "digits", "sines"];
+const SOURCES: [&str; 11] =
+    ["csv", "idx", "npz", "images", "generate", "moons", "blobs", "spirals", "circles", "digits", "sines"];
 
 /// The sources that cannot be read yet.
-const NOT_YET: [&str; 4] = ["parquet", "npz", "images", "sqlite"];
+const NOT_YET: [&str; 2] = ["parquet", "sqlite"];
 
 /// Sources with the part each is for; one without a part stands alone.
 pub(super) type Sources = Vec<(Option<Spanned<String>>, Spanned<SourceSpec>)>;
@@ -71,6 +72,8 @@ impl<'a> Walker<'a> {
         let source = match name {
             "csv" => self.csv_source(arguments, span)?,
             "idx" => self.idx_source(arguments, span)?,
+            "npz" => self.npz_source(arguments, span)?,
+            "images" => self.images_source(arguments, span)?,
             "generate" => {
                 let given = self.place_arguments(name, arguments, &["rows", "seed"])?;
                 let rows = self.rows_argument(name, given[0], span)?;
@@ -122,7 +125,86 @@ impl<'a> Walker<'a> {
         Some(SourceSpec::Csv { path, header, separator, missing })
     }
 
+    /// `npz("file.npz")`, `npz("file.npz", image = "x_train", label = "y_train")`.
+    fn npz_source(&mut self, arguments: &'a [Argument], span: Span) -> Option<SourceSpec> {
+        let Some((first, named)) = arguments.split_first().filter(|(first, _)| first.name.is_none()) else {
+            self.report(problems::missing_argument(span, "npz", "the path of a file"));
+            return None;
+        };
+        let path = self.text_argument(first.value);
+        let columns = self.named_texts(named, "npz", "npz(\"…\", x = \"x_train\")");
+        Some(SourceSpec::Npz { path: path?, columns: columns? })
+    }
+
+    /// `images("folder", size = [64, 64], channels = 3)`.
+    fn images_source(&mut self, arguments: &'a [Argument], span: Span) -> Option<SourceSpec> {
+        let given = self.place_arguments("images", arguments, &["path", "size", "channels"])?;
+        let Some(path) = given[0] else {
+            self.report(problems::missing_argument(span, "images", "the path of a folder"));
+            return None;
+        };
+        let path = self.text_argument(path)?;
+        let size = match given[1] {
+            Some(expr) => {
+                let at = self.ast()[expr].span;
+                match &self.ast()[expr].kind {
+                    ExprKind::List(items) if items.len() == 2 && items.iter().all(|item| item.name.is_none()) => {
+                        let height = self.extent_argument(items[0].value)?;
+                        Some([height, self.extent_argument(items[1].value)?])
+                    }
+                    _ => {
+                        self.report(problems::wanted(
+                            at,
+                            "a height and width, as in `size = [64, 64]`,",
+                            "something else",
+                        ));
+                        return None;
+                    }
+                }
+            }
+            None => None,
+        };
+        let channels = match given[2] {
+            Some(expr) => {
+                let at = self.ast()[expr].span;
+                match self.eval_int(expr)?.known()? {
+                    channels @ (1 | 3) => Some(channels as usize),
+                    other => {
+                        self.report(problems::out_of_range(at, "images have 1 channel or 3", other));
+                        return None;
+                    }
+                }
+            }
+            None => None,
+        };
+        Some(SourceSpec::Images(ImageFolder { path, size, channels }))
+    }
+
+    fn extent_argument(&mut self, expr: ExprId) -> Option<usize> {
+        let at = self.ast()[expr].span;
+        let extent = self.eval_int(expr)?.known()?;
+        if !(1..=1 << 14).contains(&extent) {
+            self.report(problems::out_of_range(at, "an image has 1 to 16384 pixels a side", extent));
+            return None;
+        }
+        usize::try_from(extent).ok()
+    }
+
     fn idx_source(&mut self, arguments: &'a [Argument], span: Span) -> Option<SourceSpec> {
+        if arguments.is_empty() {
+            self.report(problems::missing_argument(span, "idx", "a file"));
+            return None;
+        }
+        self.named_texts(arguments, "idx", "idx(image = \"…\", label = \"…\")").map(SourceSpec::Idx)
+    }
+
+    /// Columns and the texts that say where each is from.
+    fn named_texts(
+        &mut self,
+        arguments: &'a [Argument],
+        callee: &str,
+        example: &str,
+    ) -> Option<Vec<(Spanned<String>, Spanned<String>)>> {
         let mut files: Vec<(Spanned<String>, Spanned<String>)> = Vec::new();
         let mut sound = true;
         for argument in arguments {
@@ -137,16 +219,12 @@ impl<'a> Walker<'a> {
                     None => sound = false,
                 },
                 None => {
-                    self.report(problems::idx_without_name(at));
+                    self.report(problems::column_without_name(at, callee, example));
                     sound = false;
                 }
             }
         }
-        if arguments.is_empty() {
-            self.report(problems::missing_argument(span, "idx", "a file"));
-            return None;
-        }
-        sound.then_some(SourceSpec::Idx(files))
+        sound.then_some(files)
     }
 
     /// The arguments by parameter: by position first, then by name.

@@ -175,7 +175,8 @@ impl<'a> Fields<'a> {
         let body = reduced(body, id);
         let seed = match self.data.sources.first().map(|(_, source)| &source.value) {
             Some(SourceSpec::Generate { seed, .. } | SourceSpec::Toy { seed, .. }) => *seed,
-            Some(SourceSpec::Csv { .. } | SourceSpec::Idx(_)) | None => self.data.seed,
+            Some(SourceSpec::Csv { .. } | SourceSpec::Idx(_) | SourceSpec::Npz { .. } | SourceSpec::Images(_))
+            | None => self.data.seed,
         };
         let feeds: Vec<Feed<'_>> = body.inputs.iter().map(|input| self.feed(&input.name, local)).collect();
         let random = expressions::Random { seed, purpose: (number as u32) << 12 };

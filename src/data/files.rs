@@ -85,7 +85,7 @@ pub(super) struct Contents {
 }
 
 /// A path as shown to the user.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
@@ -101,6 +101,15 @@ fn open(written: &Spanned<String>, found: &Path) -> Result<(File, u64), Diagnost
     }
     let file = File::open(found).map_err(|error| report::file_unreadable(written, &shown(found), &error))?;
     Ok((file, meta.len()))
+}
+
+/// Opens a file that was found, with its path as shown to the user.
+pub(super) fn open_named(written: &Spanned<String>, found: &Path) -> Result<(File, String), Diagnostic> {
+    let (file, length) = open(written, found)?;
+    match length {
+        0 => Err(report::file_is_empty(written, &shown(found))),
+        _ => Ok((file, shown(found))),
+    }
 }
 
 /// Reads a file to its end.

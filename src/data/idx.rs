@@ -3,7 +3,8 @@
 //! In: the files of a source, each a column. Out: their rows in the [`ColumnBuilder`]s. A file may be packed with gzip; where
 //! `images` is not there, `images.gz` is tried, and the other way round.
 
-use super::columns::{ColumnBuilder, check_shape, select};
+use super::arrays::{self, Array, Elements};
+use super::columns::ColumnBuilder;
 use super::files::{self, Paths};
 use crate::check::hir::{Element, Schema, SchemaColumn, ValueType, packed_names};
 use crate::diagnostics::{Diagnostic, data as report};
@@ -181,49 +182,18 @@ pub(super) fn read(
     let columns = files.iter().zip(&opened).map(|((name, _), file)| column(&name.value, &file.header)).collect();
     let schema = Schema { columns, rows: Some(first.header.rows), separated_by: None };
     let rows = first.header.rows;
-    let mut left: Vec<usize> = vec![0; opened.len()];
-    let mut uses = Vec::new();
-    for builder in builders.iter() {
-        let chosen = select(builder.spec, &schema, "the source").and_then(|columns| {
-            let shapes: Vec<&[usize]> = columns.iter().map(|&at| opened[at].header.shape.as_slice()).collect();
-            check_shape(builder.spec, &shapes)?;
-            Ok(columns)
-        });
-        match chosen {
-            Ok(columns) => {
-                for &column in &columns {
-                    left[column] += 1;
-                }
-                uses.push(columns);
+    let uses = arrays::uses(builders, &schema, "the source")?;
+    let arrays = opened.into_iter().map(|mut file| {
+        let elements = match file.header.element {
+            IdxElement::U8 => {
+                file.bytes.drain(..file.header.length);
+                Elements::Bytes(file.bytes)
             }
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    for (builder, columns) in builders.iter_mut().zip(&uses) {
-        if let [at] = columns[..] {
-            left[at] -= 1;
-            let file = &mut opened[at];
-            if file.header.element == IdxElement::U8 {
-                let mut bytes = if left[at] == 0 { std::mem::take(&mut file.bytes) } else { file.bytes.clone() };
-                bytes.drain(..file.header.length);
-                builder.push_bytes(bytes, number);
-                continue;
-            }
-        }
-        let columns: Vec<Vec<f32>> = columns.iter().map(|&at| numbers(&opened[at])).collect();
-        match &columns[..] {
-            [one] => builder.push_numbers(one, number),
-            several => {
-                let joined: Vec<f32> =
-                    (0..rows).flat_map(|row| several.iter().map(move |column| column[row])).collect();
-                builder.push_numbers(&joined, number);
-            }
-        }
-    }
-    Ok(rows)
+            _ => Elements::Numbers(numbers(&file)),
+        };
+        Array { row_len: file.header.shape.iter().product(), elements }
+    });
+    Ok(arrays::hand_out(arrays.collect(), &uses, rows, number, builders))
 }
 
 fn numbers(file: &IdxFile) -> Vec<f32> {

@@ -8,6 +8,7 @@
 //! become categories; the fields' expressions run ([`fields`]), their transforms learning from the training rows; then
 //! classes are balanced.
 
+mod arrays;
 mod audit;
 mod balance;
 pub mod batch;
@@ -19,7 +20,9 @@ mod expressions;
 mod fields;
 mod files;
 mod idx;
+mod images;
 pub(crate) mod memory;
+mod npz;
 mod random;
 mod report;
 mod series;
@@ -27,6 +30,7 @@ mod split;
 mod tokens;
 mod toy;
 mod transforms;
+mod zip;
 
 pub use audit::{audit, imbalances};
 pub use border::border;
@@ -119,6 +123,8 @@ pub fn schema(source: &SourceSpec, paths: &Paths) -> Option<Result<Schema, Diagn
             csv::schema(path, csv::Format { header: *header, separator: *separator, missing }, paths)
         }
         SourceSpec::Idx(files) => idx::schema(files, paths),
+        SourceSpec::Npz { path, columns } => npz::schema(path, columns, paths),
+        SourceSpec::Images(folder) => images::schema(folder, paths),
         SourceSpec::Generate { .. } => None,
         SourceSpec::Toy { set, rows, .. } => Some(Ok(Schema { rows: Some(*rows), ..set.schema() })),
     }
@@ -256,6 +262,14 @@ fn read_sources(
                 let name = files.first().map_or_else(String::new, |(_, path)| path.value.clone());
                 (report::SourceFile::Other(name), idx::read(files, paths, number, builders))
             }
+            SourceSpec::Npz { path, columns } => {
+                let name = report::SourceFile::Other(path.value.clone());
+                (name, npz::read(path, columns, paths, number, builders))
+            }
+            SourceSpec::Images(folder) => {
+                let name = report::SourceFile::Other(folder.path.value.clone());
+                (name, images::read(folder, paths, number, builders))
+            }
             SourceSpec::Generate { rows, .. } => (report::SourceFile::Other(String::from("generate")), Ok(*rows)),
             SourceSpec::Toy { set, rows, seed, noise } => {
                 let rows = toy::read(*set, *rows, *seed, *noise, number, builders);
@@ -291,7 +305,7 @@ fn check_size(data: &Data) -> Result<(), Diagnostic> {
     for (_, source) in &data.sources {
         let rows = match &source.value {
             SourceSpec::Generate { rows, .. } | SourceSpec::Toy { rows, .. } => *rows,
-            SourceSpec::Csv { .. } | SourceSpec::Idx(_) => continue,
+            SourceSpec::Csv { .. } | SourceSpec::Idx(_) | SourceSpec::Npz { .. } | SourceSpec::Images(_) => continue,
         };
         if rows > u32::MAX as usize {
             return Err(problems::too_many_rows(source.span, rows));

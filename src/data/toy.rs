@@ -3,7 +3,8 @@
 //! In: which set, how many rows, a seed, the strength of the noise. Out: rows, the same on every machine. Classes take
 //! turns row by row, so that they are equally large.
 
-use super::columns::{ColumnBuilder, check_shape, select};
+use super::arrays::{self, Array, Elements};
+use super::columns::ColumnBuilder;
 use super::digits;
 use super::random::{Purpose, Stream};
 use crate::check::hir::ToySet;
@@ -94,34 +95,12 @@ pub(super) fn read(
     builders: &mut [ColumnBuilder<'_>],
 ) -> Result<usize, Vec<Diagnostic>> {
     let schema = set.schema();
-    let shapes: Vec<Vec<usize>> =
-        schema.columns.iter().map(|column| column.ty.as_ref().map_or_else(Vec::new, |ty| ty.shape.clone())).collect();
-    let mut problems = Vec::new();
-    let mut uses = Vec::new();
-    for builder in builders.iter() {
-        let chosen = select(builder.spec, &schema, set.name()).and_then(|columns| {
-            let chosen: Vec<&[usize]> = columns.iter().map(|&at| shapes[at].as_slice()).collect();
-            check_shape(builder.spec, &chosen)?;
-            Ok(columns)
-        });
-        match chosen {
-            Ok(columns) => uses.push(columns),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let uses = arrays::uses(builders, &schema, set.name())?;
     let made = make(set, rows, seed, noise);
-    for (builder, columns) in builders.iter_mut().zip(&uses) {
-        match columns[..] {
-            [one] => builder.push_numbers(&made[one], number),
-            _ => {
-                let joined: Vec<f32> =
-                    (0..rows).flat_map(|row| columns.iter().map(|&at| made[at][row]).collect::<Vec<_>>()).collect();
-                builder.push_numbers(&joined, number);
-            }
-        }
-    }
-    Ok(rows)
+    let shapes = schema.columns.iter().map(|column| column.ty.as_ref().map_or([].as_slice(), |ty| ty.shape.as_slice()));
+    let array = |(shape, numbers): (&[usize], Vec<f32>)| Array {
+        row_len: shape.iter().product(),
+        elements: Elements::Numbers(numbers),
+    };
+    Ok(arrays::hand_out(shapes.zip(made).map(array).collect(), &uses, rows, number, builders))
 }

@@ -482,6 +482,66 @@ pub fn idx_too_long(path: &Spanned<String>, name: &str, wanted: usize) -> Diagno
         .help("the header or the file is damaged; fetch it again")
 }
 
+/// `not-npz`: a file that is not one of NumPy's archives, or a damaged one.
+pub fn not_npz(path: &Spanned<String>, name: &str, why: &str) -> Diagnostic {
+    Diagnostic::error("not-npz", format!("`{name}` cannot be read as npz: {why}"))
+        .at(path.span, "read as npz here")
+        .help("`numpy.savez(\"file.npz\", x=x, y=y)` writes such a file, an array for each column with the rows along its first axis")
+}
+
+/// `no-images`: a folder without images, or none.
+pub fn no_images(path: &Spanned<String>, name: &str, what: &str) -> Diagnostic {
+    Diagnostic::error("no-images", format!("`{name}` {what}"))
+        .at(path.span, "a folder of images belongs here")
+        .help("`images` reads `FOLDER/CLASS/*.png`, `.jpg` and `.jpeg`: a folder for each class")
+}
+
+/// `not-an-image`: a file that cannot be decoded.
+pub fn not_an_image(path: &Spanned<String>, file: &str, why: &str, count: usize) -> Diagnostic {
+    Diagnostic::error("not-an-image", format!("`{file}` is not an image that can be read: {why}{}", more(count)))
+        .at(path.span, "in this folder")
+        .help("PNG and JPEG are read; remove the file or write it again")
+}
+
+/// `images-differ`: images of different extents; the first and another, and how many there are.
+pub fn images_differ(path: &Spanned<String>, files: [&str; 2], extents: [[usize; 3]; 2], count: usize) -> Diagnostic {
+    let [first, other] = files;
+    let [wanted, found] = extents;
+    let message = format!("`{other}` is {found:?} where `{first}` is {wanted:?}{}", more(count));
+    let help = match wanted[..2] == found[..2] {
+        true => format!(
+            "`channels = 3` takes all images in colour, `channels = 1` in gray: `images({:?}, channels = 3)`",
+            path.value
+        ),
+        false => format!(
+            "`images({:?}, size = [{}, {}])` brings all images to one height and width",
+            path.value, wanted[0], wanted[1]
+        ),
+    };
+    Diagnostic::error("images-differ", message).at(path.span, "images of one size belong here").help(help)
+}
+
+/// `unknown-column`: an array that an archive does not have.
+pub fn unknown_array(array: &Spanned<String>, name: &str, known: &[&str]) -> Diagnostic {
+    let problem = Diagnostic::error("unknown-column", format!("`{name}` has no array `{}`", array.value));
+    match super::nearest(&array.value, known.iter().copied()) {
+        Some(near) => problem
+            .at(array.span, format!("did you mean `{near}`?"))
+            .fix(format!("write {near:?}"), super::Edit::replace(array.span, format!("{near:?}"))),
+        None => problem.at(array.span, "no such array"),
+    }
+    .help(format!("its arrays are {}", some(known)))
+}
+
+/// `row-count-mismatch`: two arrays of one archive with different numbers of rows.
+pub fn arrays_differ(path: &Spanned<String>, names: [&str; 2], rows: [usize; 2]) -> Diagnostic {
+    let message =
+        format!("`{}` has {}, `{}` has {}", names[0], plural(rows[0], "row"), names[1], plural(rows[1], "row"));
+    Diagnostic::error("row-count-mismatch", message)
+        .at(path.span, "two of its arrays")
+        .help("what a field takes belongs together row by row; for parts write `[train = npz(\"…\", x = \"x_train\"), test = npz(\"…\", x = \"x_test\")]`")
+}
+
 /// `row-count-mismatch`: two files of one source with different numbers of rows.
 pub fn row_counts_differ(first: &Spanned<String>, other: &Spanned<String>, rows: [usize; 2]) -> Diagnostic {
     let message =

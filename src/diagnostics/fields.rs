@@ -50,7 +50,7 @@ pub fn not_a_source(span: Span, known: &[&str]) -> Diagnostic {
 pub fn source_not_supported(span: Span, name: &str) -> Diagnostic {
     Diagnostic::error("not-supported-yet", format!("`{name}` sources are not supported yet"))
         .at(span, "cannot be read yet")
-        .help("`csv` and `idx` files can be read")
+        .help("`csv`, `idx` and `npz` files can be read, and folders of `images`")
 }
 
 /// `split-part`: a source without its part in a list of sources.
@@ -94,11 +94,11 @@ pub fn too_many_arguments(span: Span, callee: &str, known: &[&str]) -> Diagnosti
         .help(format!("it takes {takes}"))
 }
 
-/// `missing-argument`: a file of `idx` without the name of its column.
-pub fn idx_without_name(span: Span) -> Diagnostic {
-    Diagnostic::error("missing-argument", "each file of `idx` needs a name for its column")
+/// `missing-argument`: a file or an array without the name of its column.
+pub fn column_without_name(span: Span, callee: &str, example: &str) -> Diagnostic {
+    Diagnostic::error("missing-argument", format!("each column of `{callee}` needs a name"))
         .at(span, "give it a name")
-        .help("write `idx(image = \"…\", label = \"…\")`")
+        .help(format!("write `{example}`"))
 }
 
 /// `wrong-kind`: something else than the place asks for.
