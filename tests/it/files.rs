@@ -251,7 +251,7 @@ fn jpeg(width: u16, height: u16, values: &[&[i32]]) -> Vec<u8> {
             bits.push('0');
         }
     }
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('1');
     }
     for byte in bits.as_bytes().chunks(8) {
