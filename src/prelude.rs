@@ -30,8 +30,8 @@ pub const PRELUDE: &[Shipped] = &[
     shipped!("prelude/sequences.nn"),
 ];
 
-/// The modules that `use std.NAME` can name. There are none yet.
-pub const MODULES: &[(&str, Shipped)] = &[];
+/// The modules that `use std.NAME` can name.
+pub const MODULES: &[(&str, Shipped)] = &[("vision", shipped!("vision.nn"))];
 
 /// The module of that name.
 pub fn module(name: &str) -> Option<Shipped> {

@@ -14,7 +14,8 @@ use serde_json::Value;
 /// A program that trains a model of `body` from images `x` of that shape.
 fn program(shape: &str, body: &str) -> String {
     format!(
-        "data Points {{
+        "use std.vision
+data Points {{
   source = generate(30, seed = 1)
   x: {shape} = uniform(-1, 1, {shape})
   t: class(3) = argmax(uniform(0, 1, [3]))
@@ -32,9 +33,9 @@ train M on Points {{
 
 /// Training step and evaluation for batches of these sizes.
 #[track_caller]
-fn check(shape: &str, body: &str, batches: &[usize]) {
+pub(crate) fn check(shape: &str, body: &str, batches: &[usize]) {
     let checked = check_program("test.nn", &program(shape, body));
-    assert!(checked.diagnostics.is_empty(), "{body}: {:?}", checked.diagnostics);
+    assert!(!checked.has_errors(), "{body}: {:?}", checked.diagnostics);
     let run_ = &checked.hir.runs[0];
     let programs = Programs { run: run_, model: &checked.hir.models[run_.model], weighted: false };
     for &batch in batches {

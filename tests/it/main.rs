@@ -26,3 +26,4 @@ mod summary;
 mod syntax;
 mod tidy;
 mod training;
+mod vision;
