@@ -251,9 +251,9 @@ fn channels_moved(first: &str, last: &str) -> bool {
     }
 }
 
-/// `unknown-name`: `--only` names no run.
+/// `unknown-run`: `--only` names no run.
 pub fn unknown_run(name: &str, near: Option<&str>, known: &[String]) -> Diagnostic {
-    let diagnostic = Diagnostic::error("unknown-name", format!("there is no run `{name}`"));
+    let diagnostic = Diagnostic::error("unknown-run", format!("there is no run `{name}`"));
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None if known.is_empty() => diagnostic.help("the file has no `train` declaration"),

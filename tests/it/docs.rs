@@ -69,6 +69,27 @@ fn wrong_programs_have_their_mistake_and_right_ones_none() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn the_comparison_quotes_what_is_said() {
+    let text = read("docs/errors.md");
+    let comparison = text.split("\n## ").next().unwrap_or_default();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let snapshots: Vec<String> = ["tests/fixtures/errors", "tests/it/snapshots"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "snap"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let messages: Vec<&str> = comparison.lines().filter_map(|line| line.trim().strip_prefix("nnc      ")).collect();
+    assert_eq!(messages.len(), 21);
+    // What compares two data files is shown by a test of its own.
+    let of_files = |message: &&&str| message.contains(" rows, ");
+    let said = |message: &&&str| snapshots.iter().any(|snapshot| snapshot.contains(**message));
+    let unsaid: Vec<&&str> = messages.iter().filter(|message| !said(message) && !of_files(message)).collect();
+    assert!(unsaid.is_empty(), "in docs/errors.md and said nowhere: {unsaid:#?}");
+}
+
 /// The files that make diagnostics.
 fn diagnostic_sources() -> Vec<String> {
     let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnostics")).unwrap();
