@@ -2,6 +2,7 @@
 
 mod bodies;
 mod elaboration;
+mod layers;
 mod rates;
 mod texts;
 

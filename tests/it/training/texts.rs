@@ -51,7 +51,7 @@ fn losses(
     (losses, bits)
 }
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub(super) fn numbers(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(list) => list.iter().flat_map(numbers).collect(),
         Value::Number(number) => vec![number.as_f64().unwrap()],
