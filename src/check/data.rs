@@ -19,9 +19,6 @@ use std::rc::Rc;
 /// The fields that every `data` may have; they have no type.
 const OWN_FIELDS: [&str; 5] = ["source", "split", "balance", "ordered", "seed"];
 
-/// The most that shares sum to, roundings allowed for.
-const WHOLE: f64 = 1.0 + 1e-9;
-
 /// The typed form of a `data` declaration; `span` is all of it. `None` where too little is known to go on; that was reported.
 pub(super) fn data<'a>(walker: &mut Walker<'a>, item: &'a DataItem, span: Span) -> Option<hir::Data> {
     let own = own_fields(walker, item);
@@ -313,7 +310,7 @@ fn shares(walker: &mut Walker<'_>, expr: ExprId) -> Vec<(Spanned<String>, f64)> 
         walker.report(problem);
     }
     let sum: f64 = shares.iter().map(|(_, share)| share).sum();
-    if sum > WHOLE {
+    if sum > hir::WHOLE {
         walker.report(data_problems::split_sum(span, sum));
     }
     shares

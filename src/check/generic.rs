@@ -5,7 +5,7 @@
 
 use super::configure::words_of_type;
 use super::dim::{Dim, Verdict};
-use super::hir::Binding;
+use super::hir::{self, Binding};
 use super::infer::{Frame, Status, Walker, Want};
 use super::names::{DeclId, Declared};
 use super::types::{Axis, Callable, LIFTED, Type, Value, compare_shapes};
@@ -14,10 +14,6 @@ use crate::source::Span;
 use crate::syntax::ast::{self, CallableKind, ExprKind, Output, Parameter, TypeExprKind};
 use std::collections::HashMap;
 use std::rc::Rc;
-
-/// What a schedule may look at.
-pub(super) const SCHEDULE_SCOPE: [&str; 7] =
-    ["epoch", "step", "progress", "epochs", "steps_per_epoch", "val_loss", "stalled"];
 
 /// What an optimizer may look at, besides its `lr`.
 pub(super) const OPTIMIZER_SCOPE: [&str; 3] = ["param", "grad", "step"];
@@ -95,7 +91,7 @@ impl<'a> Walker<'a> {
     pub(super) fn bind_kind_scope(&mut self, kind: CallableKind, span: Span) {
         let names: &[&str] = match kind {
             CallableKind::Optimizer => &OPTIMIZER_SCOPE,
-            CallableKind::Schedule => &SCHEDULE_SCOPE,
+            CallableKind::Schedule => &hir::SCHEDULE_SCOPE,
             CallableKind::Fn
             | CallableKind::Activation
             | CallableKind::Loss

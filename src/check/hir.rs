@@ -702,6 +702,12 @@ impl std::fmt::Display for ColumnSelector {
     }
 }
 
+/// What a schedule may look at, in the order of its graphs' inputs.
+pub const SCHEDULE_SCOPE: [&str; 7] = ["epoch", "step", "progress", "epochs", "steps_per_epoch", "val_loss", "stalled"];
+
+/// The most that the shares of a split may sum to, roundings allowed for.
+pub const WHOLE: f64 = 1.0 + 1e-9;
+
 /// Whether a name fits a pattern in which `*` stands for any text and `?` for any character.
 pub fn fits_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
@@ -824,4 +830,19 @@ pub struct EarlyStop {
     pub patience: usize,
     /// What counts as an improvement.
     pub min_delta: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits_pattern;
+
+    #[test]
+    fn patterns_fit_paths() {
+        assert!(fits_pattern("*.b", "dense_1.b"));
+        assert!(fits_pattern("*", "W"));
+        assert!(fits_pattern("tower.*.W", "tower.dense_1.W"));
+        assert!(fits_pattern("dense_?.W", "dense_3.W"));
+        assert!(!fits_pattern("*.b", "dense_1.W"));
+        assert!(!fits_pattern("dense", "dense_1"));
+    }
 }

@@ -5,7 +5,7 @@ use super::infer::{HookedCall, Hooks, Walker, Want};
 use super::models::{FieldType, Instance, ModelUse};
 use super::names::{DeclId, Declared, Group};
 use super::types::{Argument, Callable, Element, Type, Value};
-use crate::diagnostics::{names as name_problems, nearest, shapes as shape_problems, training as problems};
+use crate::diagnostics::{Diagnostic, names as name_problems, nearest, shapes as shape_problems, training as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, TrainItem};
 use std::rc::Rc;
@@ -599,7 +599,10 @@ impl<'a> Trainer<'_, 'a, '_> {
                 number += 1;
                 unique = format!("{name}_{number}");
             }
-            metrics.push(Metric { name: unique, body: averaged(body, span) });
+            match averaged(body, span) {
+                Ok(body) => metrics.push(Metric { name: unique, body }),
+                Err(problem) => self.walker.force_report(problem),
+            }
         }
         metrics
     }
@@ -671,7 +674,7 @@ impl<'a> Trainer<'_, 'a, '_> {
         let mut penalties = Vec::new();
         for penalty in uses {
             for pattern in penalty.patterns.iter().flatten() {
-                if !params.iter().any(|(path, _)| matches(&pattern.value, path)) {
+                if !params.iter().any(|(path, _)| hir::fits_pattern(&pattern.value, path)) {
                     let name = self.walker.globals.get(id).name.value.clone();
                     let paths: Vec<&str> = params.iter().map(|(path, _)| path.as_str()).collect();
                     self.walker.force_report(problems::pattern_without_parameter(pattern, &name, &paths));
@@ -679,7 +682,7 @@ impl<'a> Trainer<'_, 'a, '_> {
             }
             for (index, (path, shape)) in params.iter().enumerate() {
                 let falls = match &penalty.patterns {
-                    Some(patterns) => patterns.iter().any(|pattern| matches(&pattern.value, path)),
+                    Some(patterns) => patterns.iter().any(|pattern| hir::fits_pattern(&pattern.value, path)),
                     None => shape.len() >= 2,
                 };
                 if falls && let Some(body) = self.penalty_body(&penalty, shape) {
@@ -739,65 +742,28 @@ impl<'a> Walker<'a> {
 }
 
 /// A metric whose value is one of each sample stands for its average.
-fn averaged(mut body: Body, span: Span) -> Body {
-    let mut per_sample: Vec<bool> = Vec::with_capacity(body.values.len());
+fn averaged(mut body: Body, span: Span) -> Result<Body, Diagnostic> {
+    let (mut per_sample, mut averages): (Vec<bool>, Vec<bool>) = Default::default();
     for value in &body.values {
-        per_sample.push(match value.op {
-            HirOp::Avg => false,
-            HirOp::Input(_) => true,
-            _ => value.operands.iter().any(|id| per_sample[id.0 as usize]),
-        });
+        let any = |of: &[bool]| value.operands.iter().any(|id| of[id.0 as usize]);
+        let (sample, average) = (any(&per_sample), any(&averages));
+        let is_average = matches!(value.op, HirOp::Avg);
+        if is_average && average {
+            return Err(problems::average_of_average(value.site));
+        }
+        per_sample.push(!is_average && (sample || matches!(value.op, HirOp::Input(_))));
+        averages.push(is_average || average);
     }
     for (_, output) in &mut body.outputs {
-        if per_sample[output.0 as usize] {
-            let ty = body.values[output.0 as usize].ty.clone();
+        let at = output.0 as usize;
+        if per_sample[at] && averages[at] {
+            return Err(problems::average_beside_samples(span));
+        }
+        if per_sample[at] {
+            let ty = body.values[at].ty.clone();
             body.values.push(hir::Value { op: HirOp::Avg, operands: vec![*output], ty, span, site: span });
             *output = hir::ValueId(body.values.len() as u32 - 1);
         }
     }
-    body
-}
-
-/// Whether a path fits a pattern: `*` stands for any text, `?` for one character.
-fn matches(pattern: &str, path: &str) -> bool {
-    let (pattern, path): (Vec<char>, Vec<char>) = (pattern.chars().collect(), path.chars().collect());
-    // The last `*` seen and where its text begins; on a mismatch it takes one character more.
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < path.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == path[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    p = at + 1;
-                    t = from + 1;
-                    star = Some((at, t));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn patterns_match_paths() {
-        assert!(matches("*.b", "dense_1.b"));
-        assert!(matches("*", "W"));
-        assert!(matches("tower.*.W", "tower.dense_1.W"));
-        assert!(matches("dense_?.W", "dense_3.W"));
-        assert!(!matches("*.b", "dense_1.W"));
-        assert!(!matches("dense", "dense_1"));
-    }
+    Ok(body)
 }

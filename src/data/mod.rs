@@ -35,7 +35,7 @@ mod zip;
 pub use audit::{audit, imbalances};
 pub use border::border;
 pub use files::Paths;
-pub use split::{Split, WHOLE};
+pub use split::Split;
 pub use transforms::{FittedTransform, Learned};
 
 use crate::check::hir::{ColumnUse, Data, Element, Schema, SourceSpec, ValueType};

@@ -6,7 +6,7 @@
 
 use super::random::{Purpose, Stream};
 use super::series;
-use crate::check::hir::Data;
+use crate::check::hir::{self, Data};
 use crate::diagnostics::{Diagnostic, data as report};
 use std::ops::Range;
 
@@ -32,13 +32,10 @@ impl Split {
     }
 }
 
-/// The most that shares may sum to, roundings allowed for.
-pub const WHOLE: f64 = 1.0 + 1e-9;
-
 /// Divides the rows; `parts` are those of each source, named or not.
 pub(super) fn split(data: &Data, parts: &[(Option<String>, Range<u32>)]) -> Result<Split, Diagnostic> {
     let sum: f64 = data.split.iter().map(|(_, share)| share).sum();
-    if sum > WHOLE {
+    if sum > hir::WHOLE {
         let span = data.split.iter().fold(data.split[0].0.span, |span, (name, _)| span.to(name.span));
         return Err(report::split_sum(span, sum));
     }

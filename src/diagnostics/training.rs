@@ -268,3 +268,17 @@ pub fn stop_without_validation(run: Span, data: &Spanned<String>) -> Diagnostic 
         .and(data.span, format!("the split of `{}` leaves no sample for `val`", data.value))
         .help("give the data a part to validate on, such as `split = [train = 80%, val = 20%]`")
 }
+
+/// `misplaced`: `avg` of what is an average already.
+pub fn average_of_average(span: Span) -> Diagnostic {
+    Diagnostic::error("misplaced", "this averages what is an average already")
+        .at(span, "one number for the whole split")
+        .help("`avg` takes a value of each sample; its result is one number")
+}
+
+/// `misplaced`: a metric that is neither one number nor one of each sample.
+pub fn average_beside_samples(span: Span) -> Diagnostic {
+    Diagnostic::error("misplaced", "this metric joins an average with values of single samples")
+        .at(span, "one number for the whole split, and one for each sample")
+        .help("put what is computed for each sample into an `avg(…)` too")
+}

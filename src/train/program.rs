@@ -16,7 +16,7 @@
 //! reported, so that training and validation losses compare.
 
 use crate::autodiff;
-use crate::check::hir::{Binding, Body, HirOp, Model, Run};
+use crate::check::hir::{self, Binding, Body, HirOp, Model, Run};
 use crate::graph::elaborate::{Elaborated, Random, Scope, Unsupported, elaborate, tensor_type};
 use crate::graph::{
     Binary, Builder, DType, Graph, NodeId, Op, Role, TensorType, Unary, batch, hoist, simplify, stabilize,
@@ -51,9 +51,6 @@ pub struct Programs<'a> {
     /// Whether samples have weights.
     pub weighted: bool,
 }
-
-/// The names of a schedule's scope, in the order of its graphs' inputs.
-pub const SCHEDULE_SCOPE: [&str; 7] = ["epoch", "step", "progress", "epochs", "steps_per_epoch", "val_loss", "stalled"];
 
 /// Which part of the tensors a start graph gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -269,13 +266,13 @@ impl Programs<'_> {
     pub fn schedule(&self) -> Result<Option<(Graph, Graph)>, Unsupported> {
         let Some(body) = &self.run.schedule else { return Ok(None) };
         let mut b = Builder::new(format!("{}.schedule", self.run.name));
-        let settings = SCHEDULE_SCOPE.map(|name| b.input(name, Role::Setting, TensorType::f32([])));
+        let settings = hir::SCHEDULE_SCOPE.map(|name| b.input(name, Role::Setting, TensorType::f32([])));
         let states: Vec<NodeId> = (body.states.iter())
             .map(|state| b.input(&state.path, Role::State, TensorType::f32(state.shape.clone())))
             .collect();
         let inputs: Vec<NodeId> = (body.inputs.iter())
             .map(|input| {
-                let place = SCHEDULE_SCOPE.iter().position(|&name| name == input.name);
+                let place = hir::SCHEDULE_SCOPE.iter().position(|&name| name == input.name);
                 place
                     .map(|place| settings[place])
                     .ok_or(Unsupported { what: "that name in a schedule", span: self.run.span })

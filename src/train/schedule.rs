@@ -4,7 +4,8 @@
 //! worked out once an epoch; what `step` or `progress` go into is a small program of its own.
 
 use super::execute::{Engine, Executable, number, once};
-use super::program::{Programs, SCHEDULE_SCOPE};
+use super::program::Programs;
+use crate::check::hir::SCHEDULE_SCOPE;
 use crate::graph::elaborate::Unsupported;
 use crate::graph::{Graph, Op};
 use crate::jit::Buffer;
