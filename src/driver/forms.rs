@@ -2,15 +2,15 @@
 
 use super::{Checked, Failure, Settings, check_file, problems};
 use crate::check::hir::{BalanceKind, Hir, Model, Run};
-use crate::check::{self, Program};
+use crate::check::{self, Program, Unit};
 use crate::diagnostics::{nearest, training};
 use crate::graph::{self, Graph, elaborate::Unsupported};
 use crate::jit;
 use crate::kernel;
 use crate::plan::{self, PlanOptions};
-use crate::source::Sources;
+use crate::source::{SHIPPED, Sources};
 use crate::syntax;
-use crate::syntax::ast::{ItemKind, UseTarget};
+use crate::syntax::ast::{Item, ItemKind, UseTarget};
 use crate::train::execute;
 use crate::train::program::{self, Programs};
 use std::path::Path;
@@ -149,28 +149,45 @@ fn later_form(graph: &Graph, stage: Stage, sources: &Sources) -> String {
     }
 }
 
+/// The files that the user wrote, the main one last.
+pub(super) fn own_units<'p>(program: &'p Program, sources: &Sources) -> Vec<&'p Unit> {
+    let own = |unit: &&Unit| !sources.get(unit.ast.file).name.starts_with(SHIPPED);
+    program.units.iter().filter(own).collect()
+}
+
+/// Whether an item is part of the program as one text: what joined files is not, nor the runs of a used file.
+pub(super) fn is_written(item: &Item, main: bool) -> bool {
+    match &item.kind {
+        ItemKind::Use(UseTarget::Path(_)) => false,
+        ItemKind::Train(_) => main,
+        ItemKind::Use(UseTarget::Module(_))
+        | ItemKind::Const { .. }
+        | ItemKind::Callable(_)
+        | ItemKind::Data(_)
+        | ItemKind::Error => true,
+    }
+}
+
 /// A program as one text: the files it uses, then its own, with the constants as they were set.
 pub(super) fn whole_text(program: &Program, sources: &Sources, set: &[(String, String)]) -> String {
     let mut whole = String::new();
-    let own: Vec<_> = program.units.iter().filter(|unit| !unit.prelude).collect();
+    let own = own_units(program, sources);
     for unit in &own {
+        let main = own.last().is_some_and(|last| std::ptr::eq(*last, *unit));
         let source = sources.get(unit.ast.file);
         let mut text = source.text.to_string();
         for item in unit.ast.items.iter().rev() {
             let range = item.span.start as usize..item.span.end as usize;
             match &item.kind {
+                _ if !is_written(item, main) => text.replace_range(range, ""),
                 ItemKind::Const { name, value } => {
                     if let Some((_, number)) = set.iter().find(|(wanted, _)| *wanted == name.value) {
                         let span = unit.ast[*value].span;
                         text.replace_range(span.start as usize..span.end as usize, number);
                     }
                 }
-                ItemKind::Use(UseTarget::Path(_)) => text.replace_range(range, ""),
-                ItemKind::Use(UseTarget::Module(_))
-                | ItemKind::Callable(_)
-                | ItemKind::Data(_)
-                | ItemKind::Train(_)
-                | ItemKind::Error => {}
+                ItemKind::Use(_) | ItemKind::Callable(_) | ItemKind::Data(_) | ItemKind::Train(_) | ItemKind::Error => {
+                }
             }
         }
         if own.len() > 1 {

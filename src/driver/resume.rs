@@ -1,5 +1,6 @@
 //! `nnc run --resume`: whether a directory holds a run of this program that can go on.
 
+use super::forms::{is_written, own_units};
 use super::{Checked, Failure};
 use crate::diagnostics::{Diagnostics, training as problems};
 use crate::source::{Sources, Span, Spanned};
@@ -27,9 +28,12 @@ pub(super) fn run_to_resume(directory: &Path, out: &Path, checked: &Checked, tex
 /// those that only the saved one has.
 fn differences(checked: &Checked, text: &str, saved: &str) -> Vec<Spanned<String>> {
     let (now, then) = (parse(text), parse(saved));
-    let own = checked.program.units.iter().filter(|unit| !unit.prelude).flat_map(|unit| &unit.ast.items);
+    let own = own_units(&checked.program, &checked.sources);
     // What the text was put together from, in the same order.
-    let written = own.filter(|item| !matches!(item.kind, ItemKind::Use(UseTarget::Path(_))));
+    let written = own.iter().enumerate().flat_map(|(at, unit)| {
+        let main = at + 1 == own.len();
+        unit.ast.items.iter().filter(move |item| is_written(item, main))
+    });
     let places: Vec<Span> = written.map(|item| item.span).collect();
     let mut left: Vec<(String, String)> =
         then.items.iter().map(|item| (title(item), print::print_item(&then, item))).collect();

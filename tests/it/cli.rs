@@ -499,3 +499,20 @@ fn a_run_goes_on_with_the_constants_it_was_begun_with() {
     assert!(told.err.contains("`const rate` is another there"), "{}", told.err);
     assert_eq!(run(&["--resume", "runs/Line-1", "--set", "rate=0.02", "--epochs", "4"]).status, 0);
 }
+
+#[test]
+fn the_saved_program_of_several_files_runs_again() {
+    let blocks =
+        "activation act(x) = max(x, -1)\n\n".to_owned() + &TINY.replace("Points", "Others").replace("Line", "Other");
+    let program = format!("use \"./blocks.nn\"\n\n{}", TINY.replace("tanh", "act"));
+    let dir = folder(&[("blocks.nn", blocks.as_bytes()), ("main.nn", program.as_bytes())]);
+    let first = nnc(dir.path(), &["run", "main.nn", "--json"]);
+    assert_eq!(first.status, 0, "{}", first.err);
+    let again = nnc(dir.path(), &["run", "runs/Line-1/model.nn", "--json"]);
+    assert_eq!(again.status, 0, "{}", again.err);
+    let losses = |ran: &Ran| -> Vec<(String, String)> {
+        let ends = events(&ran.out).into_iter().filter(|event| event["event"] == "end");
+        ends.map(|end| (end["run"].to_string(), end["train_loss"].to_string())).collect()
+    };
+    assert_eq!(losses(&first), losses(&again));
+}
