@@ -15,7 +15,16 @@ pub fn audit(hir: &Hir, number: usize, dataset: &Dataset, leaks: bool, diagnosti
     let roles = Roles::of(hir, number);
     for (field, column) in data.fields.iter().zip(&dataset.fields) {
         constants(data, field, column, &dataset.split.train, diagnostics);
-        absent_classes(field, column, &dataset.split, diagnostics);
+    }
+    for (number, (field, column)) in data.fields.iter().zip(&dataset.fields).enumerate() {
+        // What becomes of a class is measured where it is to be told, not where it is given.
+        let measured = roles.targets.contains(&number) || roles.inputs.is_empty();
+        absent_classes(field, column, &dataset.split, measured, diagnostics);
+    }
+    for (part, share) in &data.split {
+        if *share > 0.0 && dataset.split.rows(&part.value).is_empty() {
+            diagnostics.push(problems::empty_part(part, dataset.rows));
+        }
     }
     for &target in &roles.targets {
         let (field, column) = (&data.fields[target], &dataset.fields[target]);
@@ -159,7 +168,7 @@ fn class_name(column: &Column, class: usize) -> String {
     }
 }
 
-fn absent_classes(field: &DataField, column: &Column, split: &Split, diagnostics: &mut Diagnostics) {
+fn absent_classes(field: &DataField, column: &Column, split: &Split, measured: bool, diagnostics: &mut Diagnostics) {
     let Some(in_training) = counts(column, &split.train) else { return };
     let names = |absent: &dyn Fn(usize) -> bool| -> Vec<String> {
         (0..in_training.len()).filter(|&class| absent(class)).map(|class| class_name(column, class)).collect()
@@ -169,7 +178,7 @@ fn absent_classes(field: &DataField, column: &Column, split: &Split, diagnostics
         diagnostics.push(problems::class_without_example(&field.name, "train", &never));
     }
     for (part, rows) in [("val", &split.val), ("test", &split.test)] {
-        let Some(counts) = counts(column, rows).filter(|_| !rows.is_empty()) else { continue };
+        let Some(counts) = counts(column, rows).filter(|_| measured && !rows.is_empty()) else { continue };
         let absent = names(&|class| in_training[class] > 0 && counts[class] == 0);
         if !absent.is_empty() {
             diagnostics.push(problems::class_without_example(&field.name, part, &absent));

@@ -22,6 +22,16 @@ pub struct Split {
 }
 
 impl Split {
+    /// The rows of a part; none of a name that is no part.
+    pub fn rows(&self, name: &str) -> &[u32] {
+        match name {
+            "train" => &self.train,
+            "val" => &self.val,
+            "test" => &self.test,
+            _ => &[],
+        }
+    }
+
     fn part(&mut self, name: &str) -> Option<&mut Vec<u32>> {
         match name {
             "train" => Some(&mut self.train),

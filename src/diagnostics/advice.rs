@@ -26,6 +26,7 @@ pub const WARNINGS: &[(&str, Sight)] = &[
     ("missing-seed", Sight::Program),
     ("name-style", Sight::Program),
     ("not-probabilities", Sight::Program),
+    ("part-empty", Sight::Data),
     ("parts-overlap", Sight::Data),
     ("same-weights", Sight::Program),
     ("softmax-of-one", Sight::Program),

@@ -49,6 +49,14 @@ pub fn class_without_example(field: &Spanned<String>, part: &str, classes: &[Str
     Diagnostic::warning("class-absent", message).at(field.span, format!("without an example in `{part}`")).help(help)
 }
 
+/// `part-empty`: a share that is no row.
+pub fn empty_part(part: &Spanned<String>, rows: usize) -> Diagnostic {
+    let message = format!("no row is left for `{}`: there are {} in all", part.value, plural(rows, "row"));
+    Diagnostic::warning("part-empty", message).at(part.span, "its share is less than a row").help(
+        "give it a larger share; of a series, samples between two parts that foretell the same steps are left out",
+    )
+}
+
 /// `unbalanced-classes`: a target whose classes occur very differently often: the most and the least frequent.
 pub fn unbalanced(
     field: &Spanned<String>,

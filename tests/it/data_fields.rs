@@ -343,6 +343,7 @@ fn rows_are_looked_over() {
         ("SOURCE\n x: [2] = columns(\"same\", \"n\") / 7\n y: class(2) = half", "[2]", cross, &["constant-column"]),
         ("SOURCE\n x: [1] = [n]\n y: class(2) = rare", "[1]", cross, &["unbalanced-classes"]),
         ("SOURCE\n x: [1] = [n]\n y: class(2) = rare\n balance = weights(y)", "[1]", cross, &[]),
+        ("SOURCE\n x: [1] = [n]\n y: class(2) = half\n split = [train = 99%, val = 1%]", "[1]", cross, &["part-empty"]),
         ("SOURCE\n x: [1] = [double]\n y: class(2) = half", "[1]", cross, &["wide-range"]),
         ("SOURCE\n x: [1] = standardize([double])\n y: class(2) = half", "[1]", cross, &[]),
         (
@@ -443,4 +444,127 @@ fn fixes_of_data_remove_their_mistake() {
         let after = folder.check(&fixed);
         assert!(after.diagnostics.is_empty(), "{fixed}{:?}", after.diagnostics);
     }
+}
+
+/// How often each training row's class occurs, and the weights of rows of each class.
+fn balanced(table: &str, balance: &str, ty: &str) -> (Dataset, Vec<usize>) {
+    let (_, dataset) = load(
+        &[("t.csv", table)],
+        &format!(
+            "data D {{\n  source = csv(\"t.csv\")\n  y: {ty} = y\n  ordered = true\n  split = [train = 80%, val = 20%]\n  balance = {balance}\n}}\n"
+        ),
+    );
+    let mut counts = vec![0; 3];
+    for &row in &dataset.split.train {
+        let class = match &dataset.field("y").expect("the field").values {
+            Storage::I32(values) => values[row as usize] as usize,
+            Storage::F32(values) => (values[row as usize] / 5.0) as usize,
+        };
+        counts[class] += 1;
+    }
+    (dataset, counts)
+}
+
+#[test]
+fn balance_counts_training_rows() {
+    // Training has seven of the first, one of the second and no third class; validation one each of the first and the third.
+    let table = "y\na\na\na\nb\na\na\na\na\na\nc\n";
+    let classes = "class(\"a\", \"b\", \"c\")";
+    let (weighted, counts) = balanced(table, "weights(y)", classes);
+    assert_eq!(counts, [7, 1, 0]);
+    let weights = weighted.weights.expect("weights");
+    // Eight rows, two classes: 8 / (2 · 7) and 8 / (2 · 1); they sum to 8. Validation counts as it is.
+    assert_eq!(weights, [4.0 / 7.0, 4.0 / 7.0, 4.0 / 7.0, 4.0, 4.0 / 7.0, 4.0 / 7.0, 4.0 / 7.0, 4.0 / 7.0, 1.0, 1.0]);
+    let (over, counts) = balanced(table, "oversample(y)", classes);
+    assert_eq!((counts, &over.split.val[..]), (vec![7, 7, 0], &[8, 9][..]));
+    assert!(over.weights.is_none() && over.rows == 10);
+    let (under, counts) = balanced(table, "undersample(y)", classes);
+    assert_eq!((counts, &under.split.val[..]), (vec![1, 1, 0], &[8, 9][..]));
+    let table = "y\na\na\na\nb\na\na\nb\nb\na\nc\n";
+    let (over, counts) = balanced(table, "oversample(y)", classes);
+    assert_eq!(counts, [5, 5, 0]);
+    // Each of three rows once, and two of them twice.
+    let mut times = [3, 6, 7].map(|row| over.split.train.iter().filter(|&&one| one == row).count());
+    times.sort_unstable();
+    assert_eq!(times, [1, 2, 2]);
+}
+
+#[test]
+fn balance_of_numbers_goes_by_intervals() {
+    // Two intervals of the training rows' 0 … 10: six below 5, two from it on.
+    let table = "y\n0\n1\n2\n6\n3\n4\n1\n10\n100\n-100\n";
+    let (weighted, _) = balanced(table, "weights(y, bins = 2)", "[]");
+    let weights = weighted.weights.expect("weights");
+    let (many, few) = (8.0f32 / 12.0, 8.0f32 / 4.0);
+    assert_eq!(weights, [many, many, many, few, many, many, many, few, 1.0, 1.0]);
+    let (_, counts) = balanced(table, "oversample(y, bins = 2)", "[]");
+    assert_eq!((counts[0], counts[1] + counts[2]), (6, 6));
+    let (_, counts) = balanced(table, "undersample(y, bins = 2)", "[]");
+    assert_eq!((counts[0], counts[1] + counts[2]), (2, 2));
+    let (same, _) = balanced("y\n3\n3\n3\n3\n3\n3\n3\n3\n3\n3\n", "weights(y)", "[]");
+    assert_eq!(same.weights, Some(vec![1.0; 10]));
+}
+
+/// The real case: 10,923 of the one class, 260 of the other.
+#[test]
+fn balance_of_mammograms() {
+    let Some(folder) = std::env::var_os("NNC_DATA").map(|folder| Path::new(&folder).join("tabular")) else {
+        eprintln!("NNC_DATA is not set: skipped");
+        return;
+    };
+    let text = |balance: &str| {
+        format!(
+            "data M {{\n  source = csv(\"mammography.csv\", header = false)\n  x: [6] = columns(0..6)\n  y: class(\"-1\", \"1\") = column(6, strip = \"'\")\n  balance = {balance}\n}}\n"
+        )
+    };
+    let settings = Settings { data_dir: Some(folder), ..Settings::default() };
+    let read = |balance: &str| {
+        let program = Folder::of(&[("main.nn", &text(balance))]);
+        let mut checked = check_file(&program.path("main.nn"), &settings, false);
+        let mut found = Diagnostics::new();
+        data::load(&checked.hir.data[0], &checked.paths, &mut checked.sources, &mut found).expect("the rows")
+    };
+    let of_class = |dataset: &Dataset, class: i32| {
+        dataset.split.train.iter().filter(|&&row| classes(dataset, "y")[row as usize] == class).count()
+    };
+    let weighted = read("weights(y)");
+    assert_eq!((of_class(&weighted, 0), of_class(&weighted, 1)), (10_923, 260));
+    let weights = weighted.weights.as_ref().expect("weights");
+    let sum = |class: i32| -> f64 {
+        weights.iter().zip(classes(&weighted, "y")).filter(|one| *one.1 == class).map(|one| f64::from(*one.0)).sum()
+    };
+    assert!((sum(0) - 5591.5).abs() < 0.1 && (sum(1) - 5591.5).abs() < 0.1);
+    let over = read("oversample(y)");
+    assert_eq!((of_class(&over, 0), of_class(&over, 1)), (10_923, 10_923));
+    let under = read("undersample(y)");
+    assert_eq!((of_class(&under, 0), of_class(&under, 1)), (260, 260));
+}
+
+#[test]
+fn what_looks_wrong_in_the_rows_is_told() {
+    let table = table();
+    let folder = Folder::of(&[("t.csv", &table)]);
+    let cases = [
+        ("a column that never changes", "x: [2] = columns(\"n\", \"same\")\n  y: class(2) = half", "[2]"),
+        ("rare classes", "x: [1] = [n]\n  y: class(2) = rare", "[1]"),
+        ("a class without an example", "x: [1] = [n]\n  y: class(\"low\", \"middle\", \"high\") = half", "[1]"),
+        ("a wide range", "x: [2] = columns(\"n\", \"double\")\n  y: class(2) = rare\n  balance = weights(y)", "[2]"),
+        (
+            "a target among the inputs",
+            "x: [2] = columns(\"n\", \"double\") / 40\n  y: [2] = [1 - double / 40, 0]",
+            "[2]",
+        ),
+        ("a copy of the target", "x: [1] = [double / 40]\n  other: [] = double\n  y: [1] = [other / 20 - 1]", "[1]"),
+        ("a wide target", "x: [1] = [n]\n  y: [1] = [double * 1000]", "[1]"),
+    ];
+    let shown = cases.map(|(title, fields, x)| {
+        let loss = if fields.contains("class") { "cross_entropy(z, y)" } else { "sum((z - sum(y))^2)" };
+        let loss = loss.replace(
+            "cross_entropy(z, y)",
+            if fields.contains("middle") { "cross_entropy(concat(z, [0.0]), y)" } else { "cross_entropy(z, y)" },
+        );
+        let checked = folder.check(&with_run(&format!("source = csv(\"t.csv\")\n  {fields}"), x, &loss));
+        format!("# {title}\n{}", rendered(&folder, &checked))
+    });
+    insta::assert_snapshot!("data-warnings", shown.join("\n"));
 }

@@ -385,3 +385,45 @@ fn mistakes_with_images_have_their_codes() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Numbers that look random, the same each time.
+fn mixed(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize
+}
+
+#[test]
+fn files_with_other_bytes_are_read_or_refused() {
+    let folder = Folder::new();
+    let bytes: Vec<u8> = (0..192).map(|at| (at * 37 % 256) as u8).collect();
+    let archive = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data/numpy.npz")).unwrap();
+    let mut idx = vec![0, 0, 8, 2, 0, 0, 0, 4, 0, 0, 0, 3];
+    idx.extend(0..12);
+    let text = b"a,b,c\n1,\"x\ny\",3\n4,\"z\"\"\",6\n".to_vec();
+    let files: [(&str, Vec<u8>, &str); 5] = [
+        ("p/a/1.png", png(8, 8, png::ColorType::Rgb, &bytes), "source = images(\"p\")\n i: [8, 8, 3] = image"),
+        (
+            "j/a/1.jpg",
+            jpeg(16, 8, &[&[3, 90], &[10, -20], &[50, -7]]),
+            "source = images(\"j\")\n i: [8, 16, 3] = image",
+        ),
+        ("x.npz", archive, "source = npz(\"x.npz\")\n a: [3] = x\n b: [2] = big\n k: class(3) = kind"),
+        ("x.idx", idx, "source = idx(x = \"x.idx\")\n a: [3] = x"),
+        ("x.csv", text, "source = csv(\"x.csv\")\n a: [] = a\n b: class(2) = b\n w: class(9)[3] = tokens(b)"),
+    ];
+    let mut state = 7;
+    for (name, whole, fields) in files {
+        for round in 0..150 {
+            let mut changed = whole.clone();
+            for _ in 0..=round % 4 {
+                let at = mixed(&mut state) % changed.len();
+                changed[at] = mixed(&mut state) as u8;
+            }
+            if round % 5 == 0 {
+                changed.truncate(mixed(&mut state) % whole.len());
+            }
+            folder.write(name, &changed);
+            folder.check(fields, true);
+        }
+    }
+}
