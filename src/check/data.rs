@@ -46,7 +46,10 @@ pub(super) fn data<'a>(walker: &mut Walker<'a>, item: &'a DataItem, span: Span) 
         present: RefCell::new(None),
         uses: RefCell::new(Vec::new()),
     });
-    let fields = walk_fields(walker, &declared, &place);
+    if walker.ast().repaired.iter().any(|place| place.start < span.end && span.start < place.end) {
+        walker.open_data.insert(item.name.value.clone());
+    }
+    let fields = walk_fields(walker, &item.name.value, &declared, &place);
     report_cycle(walker, &fields);
     let split = value("split").map_or_else(Vec::new, |expr| shares(walker, expr));
     for (share, _) in &split {
@@ -148,13 +151,21 @@ fn known_columns(walker: &mut Walker<'_>, sources: &super::sources::Sources) -> 
 }
 
 /// Bodies for the fields. Those without a type come first, in order, so that the others know theirs.
-fn walk_fields<'a>(walker: &mut Walker<'a>, declared: &[&'a Field], place: &Rc<DataPlace>) -> Vec<DataField> {
+fn walk_fields<'a>(
+    walker: &mut Walker<'a>,
+    data: &str,
+    declared: &[&'a Field],
+    place: &Rc<DataPlace>,
+) -> Vec<DataField> {
     let mut fields: Vec<Option<DataField>> = vec![None; declared.len()];
     let (untyped, typed): (Vec<usize>, Vec<usize>) = (0..declared.len()).partition(|&at| declared[at].ty.is_none());
     for at in untyped.into_iter().chain(typed) {
         let field = declared[at];
+        let doubt = (data.to_owned(), field.name.value.clone());
+        let before = walker.problems;
         let expected = place.fields.borrow()[at].ty.clone();
         if field.ty.is_some() && expected.is_none() {
+            walker.doubtful_fields.insert(doubt);
             continue;
         }
         place.present.replace(Some(field.name.value.clone()));
@@ -167,6 +178,9 @@ fn walk_fields<'a>(walker: &mut Walker<'a>, declared: &[&'a Field], place: &Rc<D
         let ty = expected.or_else(|| walked.as_ref().map(|(_, ty)| ty.clone()));
         if let Some(slot) = place.fields.borrow_mut().get_mut(at) {
             slot.ty = ty.clone();
+        }
+        if walker.problems > before {
+            walker.doubtful_fields.insert(doubt);
         }
         let Some(ty) = ty.as_ref().and_then(Type::known) else { continue };
         let mut body = walked.map_or_else(Body::default, |(body, _)| body);

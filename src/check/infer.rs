@@ -172,6 +172,10 @@ pub(super) struct Walker<'a> {
     pub(super) in_metric: bool,
     /// The values of the branches of each `if` that is not decided where a declaration stands, where they differ.
     pub(super) open_branches: HashMap<Span, [(Value, ExprId); 2]>,
+    /// Fields of data that something is wrong with: the name of the data and theirs. Their uses are not looked at.
+    pub(super) doubtful_fields: HashSet<(String, String)>,
+    /// Data whose text could not be read throughout: it may have fields that nobody sees.
+    pub(super) open_data: HashSet<String>,
     /// Uses with a problem.
     pub(super) reported_uses: HashSet<Span>,
     /// The number of problems reported so far, muted ones included.
@@ -214,6 +218,8 @@ impl<'a> Walker<'a> {
             muted: false,
             in_metric: false,
             open_branches: HashMap::new(),
+            doubtful_fields: HashSet::new(),
+            open_data: HashSet::new(),
             reported_uses: HashSet::new(),
             problems: 0,
             next_body: 0,

@@ -61,7 +61,15 @@ impl<'a> Walker<'a> {
         let place = cases.filter(|_| suggestion.is_none());
         let place =
             place.or_else(|| self.place_of_name(name, kind)).or_else(|| self.names_of_place(suggestion.is_some()));
-        self.report(name_problems::unknown_name(span, name, suggestion.as_deref(), &place));
+        let problem = name_problems::unknown_name(span, name, suggestion.as_deref(), &place);
+        // A name that is not known may be used several times; that is one mistake.
+        let own = self.frames.iter().filter(|frame| frame.entered).count() <= 1 && self.use_site.is_none();
+        let item = self.frames.first().and_then(|frame| frame.decl).map(|id| self.globals.get(id).item.span);
+        if own && !self.muted && self.diagnostics.extend_same(&problem, item) {
+            self.problems += 1;
+            return Value::Unknown;
+        }
+        self.report(problem);
         Value::Unknown
     }
 

@@ -145,6 +145,10 @@ impl<'a> Walker<'a> {
     }
 
     fn report_without_field(&mut self, input: &Spanned<String>, fields: &[FieldType], asked: &ModelUse<'_>) {
+        let data = &asked.data.value;
+        if self.open_data.contains(data) || self.doubtful_fields.contains(&(data.clone(), input.value.clone())) {
+            return;
+        }
         let model = self.globals.get(asked.id).name.value.clone();
         let known: Vec<&str> = fields.iter().map(|field| field.name.value.as_str()).collect();
         let near = nearest(&input.value, known.iter().copied());

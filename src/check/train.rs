@@ -81,6 +81,8 @@ struct RunScope {
     fields: Vec<FieldType>,
     /// Whether the data could not be understood, so that any name may be one of its fields.
     open: bool,
+    /// The name of the data.
+    data: String,
 }
 
 impl<'a> Hooks<'a> for RunScope {
@@ -102,7 +104,8 @@ impl<'a> Hooks<'a> for RunScope {
         let unit = walker.globals.main;
         let declared = walker.globals.find(unit, name, Group::Metric, None).is_some();
         let known = declared || super::primitives::find(name).is_some();
-        (self.open && !known).then_some(Value::Unknown)
+        let doubtful = walker.doubtful_fields.contains(&(self.data.clone(), name.to_owned()));
+        (doubtful || self.open && !known).then_some(Value::Unknown)
     }
 
     fn call(&self, _: &mut Walker<'a>, _: &HookedCall<'a>, _: &Want) -> Option<Value> {
@@ -137,7 +140,11 @@ impl<'a> Trainer<'_, 'a, '_> {
         let settings = self.settings();
         let data = self.data();
         let fields: Option<Vec<FieldType>> = data.and_then(|data| data).map(|data| {
-            let fields = self.hir.data[data].fields.iter();
+            let name = &self.hir.data[data].name.value;
+            let sound = |field: &&hir::DataField| {
+                !self.walker.doubtful_fields.contains(&(name.clone(), field.name.value.clone()))
+            };
+            let fields = self.hir.data[data].fields.iter().filter(sound);
             fields.map(|field| FieldType { name: field.name.clone(), ty: Type::of(&field.ty) }).collect()
         });
         for &model in &self.train.models {
@@ -496,7 +503,8 @@ impl<'a> Trainer<'_, 'a, '_> {
         let scope: Rc<RunScope> = Rc::new(RunScope {
             outputs: instance.outputs.clone(),
             fields: fields.unwrap_or_default().to_vec(),
-            open: fields.is_none(),
+            open: fields.is_none() || self.walker.open_data.contains(&self.train.data.value),
+            data: self.train.data.value.clone(),
         });
         let unit = self.walker.globals.main;
         self.walker.start_block(unit);

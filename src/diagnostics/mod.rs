@@ -184,6 +184,25 @@ impl Diagnostics {
         }
     }
 
+    /// Adds a problem to the same one that was reported before within that place: one mistake, seen once more. Whether there was one.
+    pub fn extend_same(&mut self, diagnostic: &Diagnostic, within: Option<Span>) -> bool {
+        let Some(span) = diagnostic.span() else { return false };
+        let same = self.list.iter_mut().find(|known| {
+            let place = known.span().is_some_and(|place| {
+                place.file == span.file && within.is_none_or(|within| within.contains(place) && within.contains(span))
+            });
+            known.code == diagnostic.code && known.message == diagnostic.message && place
+        });
+        let Some(known) = same else { return false };
+        if !known.labels.iter().any(|label| label.span == span) {
+            known.labels.push(Label { span, message: "here too".to_owned() });
+            for (fix, again) in known.fixes.iter_mut().zip(&diagnostic.fixes) {
+                fix.edits.extend(again.edits.iter().cloned());
+            }
+        }
+        true
+    }
+
     /// Whether an error was reported.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)

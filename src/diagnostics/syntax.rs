@@ -176,6 +176,11 @@ pub fn colon_for_arrow(at: Span) -> Diagnostic {
         .fix("write `->`", Edit::replace(at, " ->"))
 }
 
+/// Whether the problem is a name bound without `let`.
+pub fn is_binding_without_let(problem: &Diagnostic) -> bool {
+    problem.help == Some(Hint::BindWithLet.to_string())
+}
+
 /// Words of other languages, and what is done here instead.
 const FOREIGN_WORDS: [(&str, &str); 24] = [
     ("def", "a function is declared by `fn f(x) = …`, outside of other declarations"),

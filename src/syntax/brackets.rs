@@ -47,7 +47,8 @@ pub(super) fn balance<'a>(text: &'a str, tokens: &mut Vec<Token<'a>>, repairs: &
             TokenKind::Open => balance.open.push(Opening { token: index, close: partner(&token.text) }),
             TokenKind::Close => {
                 let close = token.text.chars().next().unwrap_or(')');
-                match balance.open.iter().rposition(|opening| opening.close == close) {
+                let at = balance.open.iter().rposition(|opening| opening.close == close);
+                match at.filter(|&at| !balance.is_stray(tokens, index, at, line_start)) {
                     Some(at) => {
                         balance.close_from(at + 1, tokens, index, repairs);
                         balance.open.pop();
@@ -78,6 +79,25 @@ pub(super) fn balance<'a>(text: &'a str, tokens: &mut Vec<Token<'a>>, repairs: &
 }
 
 impl Balance {
+    /// Whether a `}` in the middle of a line cannot be meant to close the block begun on a line before: a bracket of the same
+    /// line is still open, or a value follows.
+    fn is_stray(&self, tokens: &[Token], index: usize, at: usize, line_start: usize) -> bool {
+        let opening = &self.open[at];
+        if opening.close != '}' || tokens[opening.token].start >= line_start {
+            return false;
+        }
+        let behind = tokens[index + 1..].iter().find(|next| next.kind != TokenKind::Comment);
+        let Some(behind) = behind.filter(|behind| behind.kind != TokenKind::Newline) else { return false };
+        let inner = &self.open[at + 1..];
+        if inner.last().is_some_and(|inner| inner.close != '}' && tokens[inner.token].start >= line_start) {
+            return true;
+        }
+        let first = tokens[..index].iter().rev().find(|before| before.kind != TokenKind::Comment);
+        let starts_line = first.is_none_or(|before| before.kind == TokenKind::Newline);
+        let value = behind.begins_operand() && !behind.is("else") && !behind.is("then");
+        inner.is_empty() && !starts_line && value
+    }
+
     /// Closes the open brackets from the outermost `first` on, before the token `limit`.
     fn close_from(&mut self, first: usize, tokens: &[Token], limit: usize, repairs: &mut Repairs) {
         let found = self.missing.len();

@@ -247,9 +247,11 @@ fn statement(slice: &Slice) -> Diagnostic {
         return problems::foreign_word(span, &first.text);
     }
     // `x = 3` without `let`.
-    if first.is_word() && !tokens::is_keyword(&first.text) && slice.is(1, "=") {
+    if first.is_word() && slice.is(1, "=") {
         let edit = Edit::replace(slice.before_token(0), "let ");
-        return slice.unexpected_at(1, Some(Hint::BindWithLet)).fix(format!("bind `{}` with `let`", first.text), edit);
+        let named = !tokens::is_keyword(&first.text);
+        let title = format!("bind `{}` with `let`", first.text);
+        return slice.unexpected_at(1, Some(Hint::BindWithLet)).fix_if(named, title, edit);
     }
     if tokens::begins_statement(&first.text) {
         if let Some(problem) = binding(slice, first) {

@@ -58,6 +58,7 @@ pub fn parse(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Ast {
         heights: Vec::new(),
         depth: 0,
         height_reported: false,
+        block: None,
         diagnostics,
     };
     builder.file(pairs);
@@ -79,6 +80,8 @@ struct Builder<'a, 'd> {
     depth: u16,
     /// Whether the statement at hand was reported for its height.
     height_reported: bool,
+    /// The block being read.
+    block: Option<Span>,
     diagnostics: &'d mut Diagnostics,
 }
 
@@ -410,11 +413,13 @@ impl Builder<'_, '_> {
         let span = self.span(&pair);
         let mut statements = Vec::new();
         let reported = self.height_reported;
+        let around = self.block.replace(span);
         for statement in pair.into_inner() {
             self.height_reported = false;
             statements.push(self.statement(statement));
         }
         self.height_reported = reported;
+        self.block = around;
         self.push(span, ExprKind::Block(statements))
     }
 
@@ -513,7 +518,12 @@ impl Builder<'_, '_> {
         let range = self.range(pair);
         let span = self.layout.span(self.file, range.clone());
         if !self.is_repaired(span) {
-            self.diagnostics.push(explain::slice(self.layout, self.file, range, place));
+            let problem = explain::slice(self.layout, self.file, range, place);
+            // A block written in another way is one mistake, however long it is.
+            let repeats = place == Place::Statement && problems::is_binding_without_let(&problem);
+            if !(repeats && self.diagnostics.extend_same(&problem, self.block)) {
+                self.diagnostics.push(problem);
+            }
         }
         self.ast.repaired.push(span);
         span

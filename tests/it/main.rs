@@ -15,6 +15,7 @@ mod graph;
 mod images;
 mod jit;
 mod lower;
+mod mistakes;
 mod networks;
 mod numerics;
 mod plan;
