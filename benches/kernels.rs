@@ -1,7 +1,7 @@
 //! Where the time of a training step goes: the stages from text to code, then every kernel on its own.
 //!
 //! `cargo bench --bench kernels -- 784 512 512 10 128` shows a network of these sizes; the last number is the batch.
-//! With `--text` the kernels are printed, with `--asm` their code; with `--compile`
+//! `-- --file PROGRAM.nn` shows the first run of a program instead, at its own batch. With `--text` the kernels are printed, with `--asm` their code; with `--compile`
 //! compiling is measured longer.
 
 #![allow(missing_docs, reason = "a benchmark")]
@@ -63,7 +63,11 @@ fn main() {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let numbers = if numbers.len() < 3 { vec![784, 512, 512, 10, 128] } else { numbers };
     let (batch, sizes) = numbers.split_last().expect("three numbers or more");
-    let text = program(sizes, *batch, if has("--dropout") { " |> dropout(0.2)" } else { "" });
+    let file = arguments.iter().position(|argument| argument == "--file").and_then(|at| arguments.get(at + 1));
+    let text = match file {
+        Some(path) => std::fs::read_to_string(path).unwrap_or_else(|problem| panic!("{path}: {problem}")),
+        None => program(sizes, *batch, if has("--dropout") { " |> dropout(0.2)" } else { "" }),
+    };
     for _ in 0..if has("--repeat") { 0 } else { 3 } {
         let begun = Instant::now();
         let checked = driver::check_program("bench.nn", &text);
@@ -72,7 +76,9 @@ fn main() {
         println!("check    {:9.3?}", begun.elapsed());
         let begun = Instant::now();
         let programs = Programs { run, model: &checked.hir.models[run.model], weighted: false };
-        let graph = programs.training(*batch).unwrap_or_else(|found| panic!("{}", found.what));
+        let graph = programs
+            .training(if file.is_some() { run.batch } else { *batch })
+            .unwrap_or_else(|found| panic!("{}", found.what));
         println!("graph    {:9.3?}", begun.elapsed());
         let begun = Instant::now();
         let module = execute::module(&graph);
@@ -84,7 +90,11 @@ fn main() {
     let checked = driver::check_program("bench.nn", &text);
     let run = &checked.hir.runs[0];
     let programs = Programs { run, model: &checked.hir.models[run.model], weighted: false };
-    let module = execute::module(&programs.training(*batch).unwrap_or_else(|found| panic!("{}", found.what)));
+    let module = execute::module(
+        &programs
+            .training(if file.is_some() { run.batch } else { *batch })
+            .unwrap_or_else(|found| panic!("{}", found.what)),
+    );
     let target = Target { isa: Isa::Native, listing: has("--asm") };
     if has("--text") {
         println!("{module}");

@@ -95,6 +95,9 @@ pub(super) fn cotangent(
     for &(at, number, along, before) in &by_place {
         let extent = b.shape(base)[number];
         views = b.reaching(views, at, along, before, extent);
+    }
+    for &(at, number, along, _) in &by_place {
+        views = b.windows(views, at, along.reaching());
         places.iter_mut().filter(|place| **place > at).for_each(|place| *place += 1);
         elements.iter_mut().for_each(|(place, _)| *place += 1);
         let Axis::Windows { at: axis, .. } = axes[number] else { unreachable!("windows are listed") };

@@ -10,6 +10,7 @@ mod loops;
 
 use super::eval;
 use super::intern::Interner;
+use super::windows::Along;
 use super::{Binary, Builder, DType, Graph, Node, NodeId, Op, Output, Reduction, Scalar, TensorType, Unary, verify};
 use crate::numerics::sums::contracts_interleaved;
 
@@ -92,7 +93,7 @@ impl Simplifier {
             Op::Pad { low, high } => self.pad(operands[0], low, high, &ty),
             Op::Concat { axis } => self.concat(&operands, *axis, &ty),
             Op::Reverse { axis } => self.reverse(operands[0], *axis, &ty),
-            Op::Windows { .. } => self.repeated_scalar(operands[0], &ty),
+            Op::Windows { axis, along } => self.windows(operands[0], *axis, *along, &ty),
             Op::Reduce { kind, axis, count } => self.reduce(*kind, operands[0], *axis..axis + count, &ty),
             Op::ArgMax { .. } | Op::ArgMin { .. } => None,
             Op::Contract { batch, contract } => self.contract(&operands, batch, contract, &ty),
@@ -480,10 +481,47 @@ impl Simplifier {
                 self.interner.push(Op::Constant(zero), Vec::new(), TensorType { dtype: ty.dtype, shape: Vec::new() });
             return Some(self.spread(zero, ty));
         }
+        if let Op::Transpose { permutation } = self.interner.op(x).clone() {
+            return Some(self.pad_transposed(x, &permutation, low, high, ty));
+        }
         let Op::Pad { low: inner_low, high: inner_high } = self.interner.op(x).clone() else { return None };
         let sum = |a: &[usize], b: &[usize]| a.iter().zip(b).map(|(a, b)| a + b).collect();
         let source = self.interner.operand(x, 0);
         Some(self.node(Op::Pad { low: sum(low, &inner_low), high: sum(high, &inner_high) }, vec![source], ty.clone()))
+    }
+
+    /// Zeros around a transposed tensor are written around it as it lies.
+    fn pad_transposed(
+        &mut self,
+        x: NodeId,
+        permutation: &[usize],
+        low: &[usize],
+        high: &[usize],
+        ty: &TensorType,
+    ) -> NodeId {
+        let back = |list: &[usize]| -> Vec<usize> {
+            let mut result = vec![0; list.len()];
+            permutation.iter().zip(list).for_each(|(&axis, &number)| result[axis] = number);
+            result
+        };
+        let source = self.interner.operand(x, 0);
+        let inner = TensorType { dtype: ty.dtype, shape: back(&ty.shape) };
+        let padded = self.node(Op::Pad { low: back(low), high: back(high) }, vec![source], inner);
+        self.node(Op::Transpose { permutation: permutation.to_vec() }, vec![padded], ty.clone())
+    }
+
+    /// Windows of a transposed tensor are those of the tensor, transposed.
+    fn windows(&mut self, x: NodeId, axis: usize, along: Along, ty: &TensorType) -> Option<NodeId> {
+        let Op::Transpose { permutation } = self.interner.op(x).clone() else { return self.repeated_scalar(x, ty) };
+        let source = self.interner.operand(x, 0);
+        let at = permutation[axis];
+        let mut moved: Vec<usize> = permutation.iter().map(|&place| place + usize::from(place > at)).collect();
+        moved.insert(axis + 1, at + 1);
+        let mut shape = vec![0; moved.len()];
+        moved.iter().zip(&ty.shape).for_each(|(&place, &extent)| shape[place] = extent);
+        let inner = TensorType { dtype: ty.dtype, shape };
+        let windows = self.node(Op::Windows { axis: at, along }, vec![source], inner);
+        Some(self.node(Op::Transpose { permutation: moved }, vec![windows], ty.clone()))
     }
 
     fn concat(&mut self, operands: &[NodeId], axis: usize, ty: &TensorType) -> Option<NodeId> {

@@ -27,6 +27,11 @@ impl Along {
         (self.size - 1) * self.dilation + 1
     }
 
+    /// The windows of the transpose, see [`Builder::reaching`].
+    pub fn reaching(self) -> Along {
+        Along { stride: 1, ..self }
+    }
+
     /// How many windows lie within `extent` elements.
     pub fn count(self, extent: usize) -> usize {
         extent.checked_sub(self.reach()).map_or(0, |rest| rest / self.stride + 1)
@@ -76,13 +81,13 @@ impl Builder {
         self.fitted(sum, axis, 0, extent)
     }
 
-    /// The windows whose product with the elements of a window in reverse order is the transpose of a convolution: for each of `extent`
-    /// places, `before` of which have been cut off in front, what of `y` reaches it.
+    /// `y` spread and padded so that its windows [`Along::reaching`], multiplied with the elements of a window in reverse order, are the
+    /// transpose of a convolution: for each of `extent` places, `before` of which have been cut off in front, what of `y`
+    /// reaches it.
     pub fn reaching(&mut self, y: NodeId, axis: usize, along: Along, before: usize, extent: usize) -> NodeId {
         let spread = self.spread(y, axis, along.stride);
         let before_first = along.reach() as i64 - 1 - before as i64;
-        let padded = self.fitted(spread, axis, before_first, extent + along.reach() - 1);
-        self.windows(padded, axis, Along { stride: 1, ..along })
+        self.fitted(spread, axis, before_first, extent + along.reach() - 1)
     }
 
     /// `x` with `stride - 1` zeros between neighbours along `axis`.

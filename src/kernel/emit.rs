@@ -464,7 +464,8 @@ impl<'a> Emitter<'a> {
                 let purpose = *purpose;
                 self.push(Lane::F32, depth, |dst| Inst::Uniform { dst, seed, step, purpose, element })
             }
-            Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } | Op::Contract { .. } => {
+            Op::Contract { .. } => self.contract(node, &[index.to_vec()])[0],
+            Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } => {
                 unreachable!("{:?} has loops of its own", graph[node].op)
             }
             Op::Input(_)

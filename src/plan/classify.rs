@@ -44,6 +44,12 @@ pub(super) fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
                 inline[at] = true;
                 trivial[at] = Some(0);
             }
+            Op::Transpose { .. }
+                if users[node.operands[0].0 as usize] == 1 && is_thin(graph, node.operands[0], &inline) =>
+            {
+                // The product is computed where its elements come to lie: its lanes run along the axis that is last then.
+                inline[node.operands[0].0 as usize] = true;
+            }
             Op::StopGradient | Op::Broadcast { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Reverse { .. } => {
                 inline[at] = shallow;
                 trivial[at] = of_data;
@@ -196,6 +202,14 @@ pub(super) fn is_interleaved(graph: &Graph, node: NodeId) -> bool {
     let Op::Contract { batch, contract } = &graph[node].op else { return false };
     let shape = |number: usize| &graph[graph[node].operands[number]].ty.shape;
     contracts_interleaved(shape(0), shape(1), batch, contract)
+}
+
+/// Whether the node is a product without rows, columns or depth, in which tiles would be idle.
+pub(super) fn is_thin(graph: &Graph, node: NodeId, inline: &[bool]) -> bool {
+    matches!(graph[node].op, Op::Contract { .. })
+        && !is_interleaved(graph, node)
+        && contract_axes(graph, node, inline)
+            .is_some_and(|axes| axes.row_count() <= 1 || axes.cols.extent <= 1 || axes.length() <= 1)
 }
 
 /// Sees to it that `node` is stored or another shape of something stored.

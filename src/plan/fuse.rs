@@ -12,7 +12,7 @@
 //! %8 = %6 / %7                    map  e / s            stage 2
 //! ```
 
-use super::classify::{Access, access, classify, fold_columns, is_cheap};
+use super::classify::{Access, access, classify, fold_columns, is_cheap, is_thin};
 use super::order::Order;
 use super::products::contract_axes;
 use super::stages::fold_operand_index;
@@ -163,8 +163,11 @@ impl Fuser<'_> {
             Access::Loop => Form::Loop,
             Access::Product => {
                 let axes = contract_axes(self.graph, node, &self.inline).expect("operands are views");
-                let thin = axes.row_count() <= 1 || axes.cols.extent <= 1 || axes.length() <= 1;
-                if thin || axes.work() <= DIRECT_WORK { Form::Point } else { Form::Product }
+                if is_thin(self.graph, node, &self.inline) || axes.work() <= DIRECT_WORK {
+                    Form::Point
+                } else {
+                    Form::Product
+                }
             }
             Access::Join => Form::Join,
             Access::Foreign => unreachable!("{:?} is not computed", self.graph[node].op),

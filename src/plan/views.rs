@@ -75,7 +75,7 @@ pub(super) fn context_index(shape: &[usize]) -> Vec<AxisMap> {
 }
 
 /// The index of operand `number` that an elementwise operation or a view needs for its element at `index`. `None` where that is not
-/// affine in the axes: a [`Op::Reshape`] that does more than add and drop axes of extent 1; nor, for an [`AxisMap`], in one axis: windows.
+/// affine in the axes: a [`Op::Reshape`] that does more than add and drop axes of extent 1; nor, for an [`AxisMap`], in one axis: windows; a product, which needs many.
 pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index: &[I]) -> Option<Vec<I>> {
     let operand = &graph[graph[node].operands[number]].ty.shape;
     let shape = &graph[node].ty.shape;
@@ -120,6 +120,7 @@ pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index
         Op::Gather { .. } if number == 0 => return None,
         Op::Gather { .. } => index[..operand.len()].to_vec(),
         Op::Uniform { .. } => vec![I::at(0); operand.len()],
+        Op::Contract { .. } => return None,
         Op::Input(_)
         | Op::Constant(_)
         | Op::Iota { .. }
@@ -128,7 +129,6 @@ pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index
         | Op::Reduce { .. }
         | Op::ArgMax { .. }
         | Op::ArgMin { .. }
-        | Op::Contract { .. }
         | Op::ScatterAdd { .. }
         | Op::Scan(_)
         | Op::Result(_)

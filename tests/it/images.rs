@@ -68,6 +68,11 @@ fn convolutions() {
     ] {
         check("[9, 10, 2]", &format!("x |> {layer} |> relu"), &[1, 3]);
     }
+    check(
+        "[4, 7, 8, 2]",
+        "x |> each (conv2d(4, 3, padding = same) |> relu |> depthwise_conv2d(3) |> max_pool2d)",
+        &[3],
+    );
     check("[7, 2]", "x |> conv1d(8, 3, dilation = 2) |> relu |> conv1d(4, 2, stride = 2, padding = same)", &[1, 4]);
 }
 

@@ -40,8 +40,11 @@ impl Elaboration<'_, '_> {
         let mut views = x;
         for axis in window.axes() {
             let before = window.padding[axis].0;
-            views = self.b.reaching(views, 2 * axis, window.along(axis), before, spatial[axis]);
+            views = self.b.reaching(views, axis, window.along(axis), before, spatial[axis]);
             w = self.b.reverse(w, axis);
+        }
+        for axis in window.axes() {
+            views = self.b.windows(views, 2 * axis, window.along(axis).reaching());
         }
         self.filtered(views, w, window)
     }

@@ -81,7 +81,7 @@ fn program(body: &str) -> String {
   s: [7, 2] = uniform(-1, 1, [7, 2])
   t: [2] = uniform(-1, 1, [2])
 }}
-model M(x: [6, 5, 2], s: [7, 2]) -> y: [2] {{ {body} + dense(2)(flatten(s)) }}
+model M(x: [6, 5, 2], s: [7, 2]) -> y: [2] {{ {body} + dense(2)(flatten(s)) * mean(x) }}
 train M on Points {{
   loss = mse(y, t)
   optimizer = sgd(lr = 0.1)
@@ -133,6 +133,7 @@ fn layers() {
     {
         check_runs(&program(&format!("(s |> {layer} |> tanh |> flatten |> dense(2))")));
     }
+    check_runs(&program("(stack(x, x * x) |> each (conv2d(3, 3) |> tanh |> max_pool2d) |> flatten |> dense(2))"));
     for value in ["max_pool(s, 2)", "avg_pool(s, 3, stride = 1, padding = same)", "upsample(s, 3)"] {
         check_runs(&program(&format!("({value} |> flatten |> dense(2))")));
     }
