@@ -47,7 +47,7 @@ pub(crate) enum Command {
         #[arg(long)]
         model: Option<String>,
         /// The batch size; that of the `train` declaration without it
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=LARGEST_BATCH))]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=LARGEST_BATCH), value_name = "N")]
         batch: Option<u32>,
         /// Give a `const` another value
         #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -63,22 +63,22 @@ pub(crate) struct RunArguments {
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(super) set: Vec<String>,
     /// Only the runs of that name
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub(super) only: Option<String>,
     /// Train for so many epochs
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1 << 30), value_name = "N")]
     pub(super) epochs: Option<u32>,
     /// Another seed
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// Threads; as many as there are processors without it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub(super) threads: Option<u16>,
     /// Where run directories are made
-    #[arg(long, default_value = "runs")]
+    #[arg(long, default_value = "runs", value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Where data files are looked for, besides the folder of the program
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
     /// Go on with the run saved in that directory
     #[arg(long, value_name = "RUN")]
@@ -115,7 +115,7 @@ pub(crate) struct CheckArguments {
     #[arg(long)]
     pub(super) data: bool,
     /// Where data files are looked for, besides the folder of the program
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
     /// Give a `const` another value
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -130,13 +130,13 @@ pub(crate) struct SummaryArguments {
     #[arg(long, value_name = "NAME")]
     pub(super) model: Option<String>,
     /// The batch size; that of the `train` declaration without it
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=LARGEST_BATCH))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=LARGEST_BATCH), value_name = "N")]
     pub(super) batch: Option<u32>,
     /// One JSON object a model
     #[arg(long)]
     pub(super) json: bool,
     /// Where data files are looked for, besides the folder of the program
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
     /// Give a `const` another value
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -150,7 +150,7 @@ pub(crate) struct DocArguments {
     /// A program whose declarations count too
     pub(super) path: Option<PathBuf>,
     /// The same by name, to list the declarations of a program
-    #[arg(long, conflicts_with = "path")]
+    #[arg(long, conflicts_with = "path", value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
