@@ -184,8 +184,13 @@ pub(super) struct Walker<'a> {
     pub(super) emitted: u64,
     pub(super) halted: bool,
     steps: u64,
+    /// A long program may be looked at for longer.
+    most_steps: u64,
     depth: u32,
 }
+
+/// How often the walk may look at each expression of a program, besides what it may unfold.
+const STEPS_OF_EACH: u64 = 4;
 
 /// Expressions nested deeper than this, calls included, are refused.
 const DEEPEST: u32 = 600;
@@ -226,6 +231,8 @@ impl<'a> Walker<'a> {
             emitted: 0,
             halted: false,
             steps: 0,
+            most_steps: options.most_steps
+                + STEPS_OF_EACH * program.units.iter().map(|unit| unit.ast.exprs.len() as u64).sum::<u64>(),
             depth: 0,
         }
     }
@@ -321,7 +328,7 @@ impl<'a> Walker<'a> {
     /// Counts what is done; false where a program asks for more than any sensible one.
     pub(super) fn take_step(&mut self, span: Span) -> bool {
         self.steps += 1;
-        if self.steps > self.options.most_steps || self.depth > DEEPEST {
+        if self.steps > self.most_steps || self.depth > DEEPEST {
             self.halt(span);
         }
         !self.halted

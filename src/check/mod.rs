@@ -66,7 +66,7 @@ pub struct CheckOptions<'o> {
     pub most_elements: u64,
     /// The most values the bodies of a program may have together.
     pub most_values: u64,
-    /// The most expressions the walk may look at.
+    /// The most expressions the walk may look at beyond those that are written, a few times each.
     pub most_steps: u64,
 }
 

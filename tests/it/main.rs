@@ -12,6 +12,7 @@ mod files;
 mod format;
 mod grad;
 mod graph;
+mod hostile;
 mod images;
 mod jit;
 mod lower;
