@@ -13,7 +13,7 @@ const SAMPLES: usize = 3;
 #[track_caller]
 pub(super) fn check_runs(text: &str) {
     let checked = check_program("test.nn", text);
-    assert!(checked.diagnostics.is_empty(), "{:?}\n{text}", checked.diagnostics);
+    assert!(!checked.has_errors(), "{:?}\n{text}", checked.diagnostics);
     assert!(!checked.hir.runs.is_empty());
     for run in &checked.hir.runs {
         let model = &checked.hir.models[run.model];
