@@ -40,7 +40,8 @@ struct Panels<'a> {
     left: BufferId,
     /// The stride of the contracted axes in a block of the right operand that is read as it lies.
     near: Option<i64>,
-    right: BufferId,
+    /// Else where a block of it is packed.
+    right: Option<BufferId>,
     edge: BufferId,
 }
 
@@ -82,7 +83,7 @@ impl Emitter<'_> {
             by_rows: is_adjacent(&axes.depth) || !is_adjacent(&axes.rows),
             left: scratch.take("left", boxes.unit() * boxes.piece * blocks.unit() * blocks.piece),
             near,
-            right: scratch.take("right", if near.is_some() { 0 } else { longest * width }),
+            right: near.is_none().then(|| scratch.take("right", longest * width)),
             edge: scratch.take("tile", tile.rows * tile.cols),
             blocks,
             axes,
@@ -143,7 +144,7 @@ impl Emitter<'_> {
         };
         let (b, b_stride) = match product.near {
             Some(stride) => (self.right_of(product, part, &part.depth.start, &column), stride as usize),
-            None => (Place { buffer: product.right, index: at.times(depth as i64) }, cols),
+            None => (packed_right(product, &at.times(depth as i64)), cols),
         };
         let row_stride = product.axes.rows.last().map_or(0, |side| side.result);
         let result = self.result_of(product, part, row, &column);
@@ -202,7 +203,7 @@ impl Emitter<'_> {
         let axes = &product.axes;
         let width = valid.next_multiple_of(4) as i64;
         let from = self.right_of(product, part, &part.depth.start, &columns.first.plus(at));
-        let to = Place { buffer: product.right, index: at.times(part.depth.size() as i64) };
+        let to = packed_right(product, &at.times(part.depth.size() as i64));
         let mut extents = part.depth.extents.clone();
         let mut strides: Vec<i64> = axes.depth.iter().map(|side| side.right).collect();
         let mut places: Vec<i64> = row_major(&extents).iter().map(|stride| stride * width).collect();
@@ -263,6 +264,11 @@ impl Emitter<'_> {
             emitter.push_stmt(Stmt::Map { var, extent: product.axes.cols.extent, block });
         });
     }
+}
+
+fn packed_right(product: &Panels<'_>, index: &Affine) -> Place {
+    let buffer = product.right.expect("what is not read as it lies is packed");
+    Place { buffer, index: index.clone() }
 }
 
 /// The distance of neighbours along the contracted axes in each block of the right operand, where tiles can read it as it lies.
