@@ -31,7 +31,14 @@ pub const PRELUDE: &[Shipped] = &[
 ];
 
 /// The modules that `use std.NAME` can name.
-pub const MODULES: &[(&str, Shipped)] = &[("vision", shipped!("vision.nn"))];
+pub const MODULES: &[(&str, Shipped)] = &[
+    ("vision", shipped!("vision.nn")),
+    ("sequence", shipped!("sequence.nn")),
+    ("tabular", shipped!("tabular.nn")),
+    ("metric", shipped!("metric.nn")),
+    ("generative", shipped!("generative.nn")),
+    ("clustering", shipped!("clustering.nn")),
+];
 
 /// The module of that name.
 pub fn module(name: &str) -> Option<Shipped> {

@@ -17,6 +17,7 @@ mod images;
 mod jit;
 mod lower;
 mod mistakes;
+mod models;
 mod networks;
 mod numerics;
 mod plan;
