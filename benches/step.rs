@@ -25,11 +25,11 @@ struct Network {
 enum Form {
     /// Layers of these sizes, relu between them; classes at the end or numbers.
     Dense { sizes: &'static [usize], classes: bool },
-    /// A model of images of that shape, of ten classes.
+    /// A model of images or sequences of that shape, of ten classes.
     Image { shape: &'static str, body: &'static str, layers: &'static [Layer] },
 }
 
-/// A product of a model of images: for each of so many places of a sample, from so many numbers to so many.
+/// A product of such a model: for each of so many places of a sample, from so many numbers to so many.
 type Layer = (usize, usize, usize);
 
 const LENET: Form = Form::Image {
@@ -39,7 +39,7 @@ const LENET: Form = Form::Image {
     layers: &[(784, 25, 6), (100, 150, 16), (1, 400, 120), (1, 120, 84), (1, 84, 10)],
 };
 
-const NETWORKS: [Network; 7] = [
+const NETWORKS: [Network; 9] = [
     Network { name: "2-10-1", batch: 32, form: Form::Dense { sizes: &[2, 10, 1], classes: false } },
     Network { name: "30-64-64-1", batch: 64, form: Form::Dense { sizes: &[30, 64, 64, 1], classes: false } },
     Network { name: "784-512-512-10", batch: 128, form: Form::Dense { sizes: &[784, 512, 512, 10], classes: true } },
@@ -59,6 +59,25 @@ const NETWORKS: [Network; 7] = [
                      |> repeat 2 { conv2d(64, 3, padding = same) |> relu } |> max_pool2d
                      |> flatten |> dense(128) |> relu |> dense(10) |> softmax",
             layers: &[(1024, 27, 32), (1024, 288, 32), (256, 288, 64), (256, 576, 64), (1, 4096, 128), (1, 128, 10)],
+        },
+    },
+    Network {
+        name: "LSTM 28x28x128",
+        batch: 128,
+        form: Form::Image {
+            shape: "[28, 28]",
+            body: "p |> lstm(128) |> last |> dense(10) |> softmax",
+            layers: &[(28, 28, 512), (28, 128, 512), (1, 128, 10)],
+        },
+    },
+    Network {
+        name: "transformer 64x128",
+        batch: 32,
+        form: Form::Image {
+            shape: "[64, 128]",
+            body: "p |> transformer_block(4) |> last |> dense(10) |> softmax",
+            // Four projections, for each head scores and means, the two wide layers, the classes.
+            layers: &[(64, 128, 512), (256, 32, 64), (256, 64, 32), (64, 128, 512), (64, 512, 128), (1, 128, 10)],
         },
     },
 ];

@@ -1,5 +1,7 @@
 //! Random graphs with values for their inputs, the same for the same seed: what two ways of running a graph are compared on.
 
+mod loops;
+
 use nnc::graph::eval::Array;
 use nnc::graph::windows::Along;
 use nnc::graph::{Binary, Builder, DType, Graph, NodeId, Reduction, Role, Scalar, TensorType, Unary};
@@ -255,7 +257,10 @@ impl Generator {
             if self.smooth { DType::F32 } else { self.choices.of(&[DType::F32, DType::F32, DType::F32, DType::I32]) };
         let any =
             if self.smooth { DType::F32 } else { self.choices.of(&[DType::F32, DType::F32, DType::I32, DType::Bool]) };
-        match self.choices.below(27) {
+        match self.choices.below(30) {
+            27 => self.gather(),
+            28 => self.scatter_add(),
+            29 => self.scan(),
             0..=3 => self.unary(),
             4..=7 => self.binary(numeric),
             8 if !self.smooth => self.comparison(),
