@@ -121,7 +121,7 @@ fn users(body: &Body) -> Vec<Vec<ValueId>> {
 /// The weights of a product: a parameter of rank 2 or more.
 fn weights(body: &Body, product: ValueId) -> Option<&Param> {
     let value = &body[product];
-    if !matches!(value.op, HirOp::MatMul | HirOp::Conv(_)) {
+    if !matches!(value.op, HirOp::MatMul | HirOp::Conv(_) | HirOp::ConvTranspose(_)) {
         return None;
     }
     let param = value.operands.iter().find_map(|&operand| match body[resolved(body, operand)].op {

@@ -128,7 +128,7 @@ pub(super) fn is_affine(body: &Body, id: ValueId) -> bool {
     let product = |id: ValueId| {
         let value = resolved(body, id);
         let learned = value.operands.iter().any(|operand| matches!(resolved(body, *operand).op, HirOp::Param(_)));
-        matches!(value.op, HirOp::MatMul | HirOp::Conv(_)) && learned
+        matches!(value.op, HirOp::MatMul | HirOp::Conv(_) | HirOp::ConvTranspose(_)) && learned
     };
     let value = resolved(body, id);
     product(id) || (is(value, Elementwise::Add) && value.operands.iter().any(|&operand| product(operand)))

@@ -13,7 +13,10 @@ mod inits;
 mod layers;
 mod losses;
 mod names;
+mod ranges;
+mod reach;
 mod runs;
+mod samples;
 mod scalar;
 mod text;
 mod unused;
@@ -77,6 +80,7 @@ pub fn advise(program: &Program, sources: &Sources, hir: &Hir) -> Vec<Diagnostic
     gradient::flat(&seen, &mut found);
     inits::inits(&seen, &mut found);
     losses::losses(&seen, &mut found);
+    reach::reach(&seen, &mut found);
     layers::ends(&seen, &mut found);
     allow::allowed(program, sources, found.into_sorted())
 }

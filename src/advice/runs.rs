@@ -1,9 +1,9 @@
 //! A run's settings against one another and against the number of rows.
 
 use super::{Counted, Seen, field, text};
-use crate::check::hir::{Data, Run, SourceSpec};
+use crate::check::hir::{Binding, BodyInput, Data, Element, HirOp, Model, Run, SourceSpec};
 use crate::diagnostics::{Diagnostics, Edit, advice as problems};
-use crate::syntax::ast::{ExprKind, TrainItem};
+use crate::syntax::ast::{ExprId, ExprKind, TrainItem};
 
 pub(super) fn runs(seen: &Seen<'_>, found: &mut Diagnostics) {
     for (_, train) in seen.trains() {
@@ -27,6 +27,9 @@ pub(super) fn counted(seen: &Seen<'_>, counted: &Counted, found: &mut Diagnostic
 
 /// The number of training rows where the program alone says it.
 pub(super) fn training_rows(data: &Data) -> Option<usize> {
+    if data.is_series() {
+        return None;
+    }
     let mut rows = 0;
     for (part, source) in &data.sources {
         let counted = match &source.value {
@@ -67,11 +70,45 @@ fn seed(seen: &Seen<'_>, train: &TrainItem, found: &mut Diagnostics) {
     found.push(problems::missing_seed(place, count, Edit::replace(at, line)));
 }
 
-/// The batch against the number of rows. One that is not written is no mistake: then all rows are one batch.
+/// The settings and the model against the number of rows. A batch that is not written is no mistake: then all rows are one.
 fn sizes(seen: &Seen<'_>, run: &Run, rows: usize, found: &mut Diagnostics) {
-    let Some(batch) = seen.train(run).and_then(|train| field(&train.fields, "batch")) else { return };
-    if run.batch > rows {
-        let data = &seen.hir.data[run.data].name;
+    let Some(train) = seen.train(run) else { return };
+    let data = &seen.hir.data[run.data].name;
+    if let Some(batch) = field(&train.fields, "batch")
+        && run.batch > rows
+    {
         found.push(problems::batch_larger_than_data(seen.ast[batch.value].span, run.batch, data, rows));
+    }
+    let model = &seen.hir.models[run.model];
+    let parameters = model.body.params.iter().map(|param| param.shape.iter().product::<usize>()).sum::<usize>();
+    let values = target_values(run, model);
+    let held = run.stop.is_some() || !run.penalties.is_empty();
+    let dropped = model.body.values.iter().any(|value| matches!(value.op, HirOp::Bernoulli));
+    if parameters > TIMES.saturating_mul(rows).saturating_mul(values) && !held && !dropped {
+        let named = |expr: &&ExprId| seen.source().slice(seen.ast[**expr].span).starts_with(&model.name);
+        let place = train.models.iter().find(named).map_or(run.span, |expr| seen.ast[*expr].span);
+        found.push(problems::more_parameters_than_data(place, &model.name, parameters, data, rows, values));
+    }
+}
+
+/// So many times more parameters than numbers to learn them from are too many.
+const TIMES: usize = 2;
+
+/// How many numbers each row says of what is to be learned; a class says as many as there are classes.
+fn target_values(run: &Run, model: &Model) -> usize {
+    let is_input = |name: &str| model.body.inputs.iter().any(|input| input.name == name);
+    let fields = || run.loss.inputs.iter().filter(|input| input.binding == Binding::Field);
+    let size = |input: &BodyInput| {
+        let elements: usize = input.ty.shape.iter().product();
+        match &input.ty.element {
+            Element::Class { count, .. } => elements.saturating_mul(*count),
+            Element::Number | Element::Truth => elements,
+        }
+    };
+    let targets: usize = fields().filter(|input| !is_input(&input.name)).map(size).sum();
+    // Where the inputs themselves are to be learned, or what they are like, every number of them counts.
+    match targets {
+        0 => model.body.inputs.iter().map(size).sum::<usize>().max(1),
+        targets => targets,
     }
 }

@@ -24,15 +24,18 @@ pub const WARNINGS: &[(&str, Sight)] = &[
     ("header-is-data", Sight::Data),
     ("init-mismatch", Sight::Program),
     ("missing-seed", Sight::Program),
+    ("more-parameters-than-data", Sight::Data),
     ("name-style", Sight::Program),
     ("not-probabilities", Sight::Program),
     ("part-empty", Sight::Data),
     ("parts-overlap", Sight::Data),
+    ("product-of-inputs", Sight::Program),
     ("same-weights", Sight::Program),
     ("softmax-of-one", Sight::Program),
     ("squares-of-classes", Sight::Program),
     ("target-leak", Sight::Data),
     ("unbalanced-classes", Sight::Data),
+    ("unreached-target", Sight::Program),
     ("unused-declaration", Sight::Program),
     ("unused-field", Sight::Program),
     ("unused-name", Sight::Program),
@@ -230,4 +233,58 @@ pub fn same_weights(place: Span, path: &str, number: f64, written: bool) -> Diag
     .at(place, "what begins alike gets the same gradient and stays alike")
     .help("random first weights tell the units apart; biases may begin as 0")
     .suggest_if(written, "take `glorot_uniform`", Edit::replace(place, "glorot_uniform"))
+}
+
+/// `unreached-target`: the last activation ends before the target does.
+pub fn unreached_target(
+    site: Span,
+    output: &str,
+    limit: f64,
+    target: &Spanned<String>,
+    reached: f64,
+    fix: Vec<Edit>,
+) -> Diagnostic {
+    let (side, beyond) = if reached < limit { ("below", "down") } else { ("above", "up") };
+    let message = format!(
+        "`{output}` is never {side} {limit}, and `{}` goes {beyond} to about {}",
+        target.value,
+        rounded(reached)
+    );
+    Diagnostic::warning("unreached-target", message)
+        .at(site, format!("nothing {side} {limit} comes out of this"))
+        .and(target.span, "what is to be learned")
+        .help("the last layer of a regression has no activation, or one that reaches as far as the target")
+        .suggest_if(!fix.is_empty(), "leave the last activation out", fix)
+}
+
+/// Two digits are enough to tell how large a number is.
+fn rounded(number: f64) -> f64 {
+    format!("{number:.1e}").parse().unwrap_or(number)
+}
+
+/// `product-of-inputs`: a narrow model with one hidden layer is to learn a product of its inputs.
+pub fn product_of_inputs(model: &Spanned<String>, units: usize, product: Span) -> Diagnostic {
+    Diagnostic::warning(
+        "product-of-inputs",
+        format!("`{}` has one hidden layer of {units} units for a product of its inputs", model.value),
+    )
+    .at(model.span, "adds up bends; a product takes many of them")
+    .and(product, "multiplies what the model is given")
+    .help("a second hidden layer, or branches joined by `a * b`, learn a product with fewer parameters")
+}
+
+/// `more-parameters-than-data`: nothing holds the parameters that the data leaves open.
+pub fn more_parameters_than_data(
+    place: Span,
+    model: &str,
+    parameters: usize,
+    data: &Spanned<String>,
+    rows: usize,
+    values: usize,
+) -> Diagnostic {
+    let known = if values == 1 { format!("{rows} numbers") } else { format!("{rows} rows of {values} numbers") };
+    Diagnostic::warning("more-parameters-than-data", format!("`{model}` has {parameters} parameters, the data fixes {known}"))
+        .at(place, "can learn every sample by heart")
+        .and(data.span, format!("{rows} rows are for training"))
+        .help("fewer units, `dropout`, `penalty = l2(1e-4)` or `stop = early(patience = 5)` keep it from that; so do more rows")
 }

@@ -6,7 +6,7 @@ use nnc::driver::{self, Settings};
 use std::fs;
 
 /// What `nnc check --data` says of `main.nn` among these files, a line for each diagnostic.
-fn checked(files: &[(&str, &str)]) -> Vec<String> {
+fn checked<T: AsRef<[u8]>>(files: &[(&str, T)]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
@@ -71,4 +71,26 @@ fn batches_are_held_against_counted_rows() {
         labelled(40, 20, "  split = [train = 50%, val = 50%]\n", "  batch = 30\n"),
         ["main.nn:11:11: warning[batch-larger-than-data]: a batch of 30 is larger than the 20 training rows of `Rows`"]
     );
+}
+
+#[test]
+fn bytes_are_divided() {
+    let program = |value: &str| {
+        format!(
+            "data Images {{\n  source = idx(image = \"images.idx\")\n  pixels: [4] = {value}\n  mean: [1] = [pixels[0] - 1]\n}}\n\
+             model Net(pixels: [4]) -> mean_hat: [1] {{ pixels |> dense(1) }}\n\
+             train Net on Images {{\n  loss = huber(mean_hat, mean)\n  optimizer = adam()\n}}\n"
+        )
+    };
+    // Eight images of two by two bytes.
+    let mut images = vec![0, 0, 8, 3, 0, 0, 0, 8, 0, 0, 0, 2, 0, 0, 0, 2];
+    images.extend((0..32).map(|byte| byte * 8 + 3));
+    let found = |value: &str| {
+        let program = program(value).into_bytes();
+        checked(&[("images.idx", images.clone()), ("main.nn", program)])
+    };
+    let wide =
+        |found: Vec<String>| found.iter().filter(|line| line.contains("main.nn:3:3: warning[wide-range]")).count();
+    assert_eq!(wide(found("flatten(image)")), 1);
+    assert_eq!(wide(found("flatten(image) / 255")), 0);
 }
