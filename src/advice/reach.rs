@@ -200,10 +200,10 @@ fn depth(model: &Model) -> Option<(usize, usize)> {
             units = units.max(value.ty.shape.iter().product());
         }
         match (&value.op, value.operands.as_slice()) {
-            (HirOp::Elementwise(Elementwise::Mul), [a, b]) if hangs(a) && hangs(b) => {
-                if functions.root(*a) != functions.root(*b) {
-                    return None;
-                }
+            (HirOp::Elementwise(Elementwise::Mul), [a, b])
+                if hangs(a) && hangs(b) && functions.root(*a) != functions.root(*b) =>
+            {
+                return None;
             }
             (HirOp::MatMul, [a, b]) if hangs(a) && hangs(b) => return None,
             (HirOp::Each { .. } | HirOp::Scan { .. }, _) => return None,
