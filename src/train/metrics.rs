@@ -28,8 +28,12 @@ impl Metrics {
         for (name, graph) in &self.metrics {
             let inputs: Vec<Array<f64>> = (graph.inputs.iter())
                 .map(|input| {
-                    let sum = averages.next().map_or(&[][..], Vec::as_slice);
-                    Array::real(&input.ty.shape, sum.iter().map(|x| x / sums.weight).collect())
+                    // An evaluation that was interrupted before its first batch has no sums.
+                    let average = match averages.next() {
+                        Some(sum) => sum.iter().map(|x| x / sums.weight).collect(),
+                        None => vec![f64::NAN; input.ty.len()],
+                    };
+                    Array::real(&input.ty.shape, average)
                 })
                 .collect();
             values.push((name.clone(), eval(graph, &inputs)[0].reals()[0]));
