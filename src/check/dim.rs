@@ -172,6 +172,11 @@ impl Dim {
                 Dim::from_terms(poly.terms.iter().map(|(monomial, factor)| (monomial.clone(), factor / b)).collect())
             }
             _ if self == other => Dim::Known(1),
+            // (b * p + r) / b is p + r / b.
+            (Dim::Poly(poly), Dim::Known(b)) if *b > 0 => match poly.split_by(*b) {
+                Some((multiple, rest)) => multiple.add(&rest.div(other)),
+                None => Dim::atom(Atom::Div(self.clone(), other.clone())),
+            },
             _ => Dim::atom(Atom::Div(self.clone(), other.clone())),
         }
     }
@@ -186,6 +191,10 @@ impl Dim {
             (_, Dim::Known(1)) => Dim::Known(0),
             (Dim::Poly(poly), Dim::Known(b)) if poly.is_multiple_of(*b) => Dim::Known(0),
             _ if self == other => Dim::Known(0),
+            (Dim::Poly(poly), Dim::Known(b)) if *b > 0 => match poly.split_by(*b) {
+                Some((_, rest)) => rest.rem(other),
+                None => Dim::atom(Atom::Rem(self.clone(), other.clone())),
+            },
             _ => Dim::atom(Atom::Rem(self.clone(), other.clone())),
         }
     }
@@ -196,6 +205,8 @@ impl Dim {
             (Dim::Unknown, _) | (_, Dim::Unknown) => Dim::Unknown,
             (Dim::Known(a), Dim::Known(b)) => Dim::Known(*a.min(b)),
             _ if self == other => self.clone(),
+            _ if self.at_least(other) => other.clone(),
+            _ if other.at_least(self) => self.clone(),
             _ => Dim::atom(Atom::Min(self.clone().min_of(other), self.clone().max_of(other))),
         }
     }
@@ -206,6 +217,8 @@ impl Dim {
             (Dim::Unknown, _) | (_, Dim::Unknown) => Dim::Unknown,
             (Dim::Known(a), Dim::Known(b)) => Dim::Known(*a.max(b)),
             _ if self == other => self.clone(),
+            _ if self.at_least(other) => self.clone(),
+            _ if other.at_least(self) => other.clone(),
             _ => Dim::atom(Atom::Max(self.clone().min_of(other), self.clone().max_of(other))),
         }
     }
@@ -243,13 +256,65 @@ impl Dim {
                 Dim::Known(_) => Verdict::Different,
                 Dim::Unknown => Verdict::Undecided,
                 Dim::Poly(difference) if difference.never_zero() => Verdict::Different,
+                difference if difference.least().is_some_and(|least| least > 0) => Verdict::Different,
+                difference if difference.most().is_some_and(|most| most < 0) => Verdict::Different,
                 Dim::Poly(_) => Verdict::Undecided,
             },
         }
     }
 }
 
+/// Bounds inside of bounds are not followed deeper than this.
+const DEEPEST: u32 = 1;
+
+impl Dim {
+    /// Whether it is at least as large whatever the names stand for.
+    fn at_least(&self, other: &Dim) -> bool {
+        self.sub(other).least().is_some_and(|least| least >= 0)
+    }
+
+    /// A number it is never below, given that every name is at least 1.
+    fn least(&self) -> Option<i64> {
+        self.bound(false, 0)
+    }
+
+    /// A number it is never above.
+    fn most(&self) -> Option<i64> {
+        self.bound(true, 0)
+    }
+
+    fn bound(&self, upper: bool, depth: u32) -> Option<i64> {
+        let poly = match self {
+            Dim::Known(number) => return Some(*number),
+            Dim::Unknown => return None,
+            Dim::Poly(_) if depth > DEEPEST => return None,
+            Dim::Poly(poly) => poly,
+        };
+        poly.terms.iter().try_fold(0_i64, |sum, (monomial, factor)| {
+            let upper = upper == (*factor > 0);
+            let product = monomial.iter().try_fold(1_i64, |product, (atom, power)| {
+                // Only what is never negative has its bounds multiplied.
+                let least = atom.bound(false, depth + 1).filter(|least| *least >= 0)?;
+                let bound = if upper { atom.bound(true, depth + 1)? } else { least };
+                product.checked_mul(bound.checked_pow(*power)?)
+            })?;
+            sum.checked_add(product.checked_mul(*factor)?)
+        })
+    }
+}
+
 impl Poly {
+    /// The part that is a multiple of `divisor`, divided by it, and the rest; `None` where there is no such part.
+    fn split_by(&self, divisor: i64) -> Option<(Dim, Dim)> {
+        let (multiple, rest): (Vec<_>, Vec<_>) =
+            self.terms.iter().cloned().partition(|(_, factor)| factor % divisor == 0);
+        if multiple.is_empty() {
+            return None;
+        }
+        let multiple = multiple.into_iter().map(|(monomial, factor)| (monomial, factor / divisor)).collect();
+        Some((Dim::from_terms(multiple), Dim::from_terms(rest)))
+    }
+
     /// Whether every factor is a multiple of the number, with a quotient in 64 bits.
     fn is_multiple_of(&self, number: i64) -> bool {
         self.terms.iter().all(|(_, factor)| factor.checked_rem(number) == Some(0))
@@ -263,6 +328,29 @@ impl Poly {
 }
 
 impl Atom {
+    fn bound(&self, upper: bool, depth: u32) -> Option<i64> {
+        match (self, upper) {
+            (Atom::Name(_) | Atom::Prod(_), false) => Some(1),
+            (Atom::Name(_) | Atom::Prod(_), true) => None,
+            // The quotient by a number of 1 or more grows with what is divided.
+            (Atom::Div(a, Dim::Known(b)), upper) if *b > 0 => Some(a.bound(upper, depth)?.div_euclid(*b)),
+            (Atom::Div(a, b), false) => (a.bound(false, depth)? >= 0 && b.bound(false, depth)? > 0).then_some(0),
+            (Atom::Rem(_, b), false) => (b.bound(false, depth)? > 0).then_some(0),
+            (Atom::Rem(_, Dim::Known(b)), true) if *b > 0 => Some(b - 1),
+            (Atom::Min(a, b), false) => Some(a.bound(false, depth)?.min(b.bound(false, depth)?)),
+            (Atom::Min(a, b), true) => match (a.bound(true, depth), b.bound(true, depth)) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (one, other) => one.or(other),
+            },
+            (Atom::Max(a, b), false) => match (a.bound(false, depth), b.bound(false, depth)) {
+                (Some(a), Some(b)) => Some(a.max(b)),
+                (one, other) => one.or(other),
+            },
+            (Atom::Max(a, b), true) => Some(a.bound(true, depth)?.max(b.bound(true, depth)?)),
+            (Atom::Div(..) | Atom::Rem(..), true) => None,
+        }
+    }
+
     fn size(&self) -> usize {
         let size = |dim: &Dim| match dim {
             Dim::Poly(poly) => poly.size,
@@ -400,6 +488,28 @@ mod tests {
             dim = dim.mul(&Dim::Known(2)).smaller(&dim.mul(&Dim::Known(3)));
         }
         assert_eq!(dim, Dim::Unknown);
+    }
+
+    #[test]
+    fn quotients_and_remainders_of_multiples() {
+        let n = Dim::name("n");
+        let odd = n.mul(&Dim::Known(2)).add(&Dim::Known(1));
+        assert_eq!(odd.div(&Dim::Known(2)), n);
+        assert_eq!(odd.rem(&Dim::Known(2)), Dim::Known(1));
+        assert_eq!(n.mul(&Dim::Known(2)).sub(&Dim::Known(1)).div(&Dim::Known(2)), n.sub(&Dim::Known(1)));
+    }
+
+    #[test]
+    fn bounds_decide() {
+        let (m, n) = (Dim::name("m"), Dim::name("n"));
+        assert_eq!(n.larger(&Dim::Known(1)), n);
+        assert_eq!(n.smaller(&n.add(&m)), n);
+        assert_eq!(n.larger(&m).add(&n).compare(&n), Verdict::Different);
+        assert_eq!(n.rem(&Dim::Known(4)).compare(&Dim::Known(4)), Verdict::Different);
+        assert_eq!(n.rem(&Dim::Known(4)).compare(&Dim::Known(3)), Verdict::Undecided);
+        assert_eq!(n.div(&Dim::Known(2)).add(&Dim::Known(3)).compare(&Dim::Known(2)), Verdict::Different);
+        assert_eq!(n.smaller(&Dim::Known(5)).compare(&Dim::Known(6)), Verdict::Different);
+        assert_eq!(n.sub(&m).compare(&Dim::Known(0)), Verdict::Undecided);
     }
 
     #[test]
