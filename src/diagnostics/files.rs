@@ -1,6 +1,6 @@
 //! Problems with the files of a program: one constructor each.
 
-use super::Diagnostic;
+use super::{Diagnostic, nearest};
 use crate::source::Span;
 use std::fmt::Display;
 use std::io::{Error, ErrorKind};
@@ -32,9 +32,11 @@ pub fn use_not_found(target: Span, path: impl Display, error: &Error) -> Diagnos
 
 /// `use-not-found`: a `use` names a module that is not shipped.
 pub fn unknown_module(target: Span, name: &str, shipped: &[&str]) -> Diagnostic {
-    let known = match shipped {
-        [] => "no modules are shipped besides the prelude, which needs no `use`".to_owned(),
-        _ => format!("there are {}", shipped.join(", ")),
+    let near = nearest(name.strip_prefix("std.").unwrap_or(name), shipped.iter().copied());
+    let modules: Vec<String> = shipped.iter().map(|module| format!("`std.{module}`")).collect();
+    let known = match near {
+        Some(near) => format!("did you mean `std.{near}`?"),
+        None => format!("there are {}", modules.join(", ")),
     };
     Diagnostic::error("use-not-found", format!("there is no module `{name}`"))
         .at(target, "not a shipped module")
