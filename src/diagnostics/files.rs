@@ -34,13 +34,16 @@ pub fn use_not_found(target: Span, path: impl Display, error: &Error) -> Diagnos
 pub fn unknown_module(target: Span, name: &str, shipped: &[&str]) -> Diagnostic {
     let near = nearest(name.strip_prefix("std.").unwrap_or(name), shipped.iter().copied());
     let modules: Vec<String> = shipped.iter().map(|module| format!("`std.{module}`")).collect();
-    let known = match near {
+    let help = match near {
         Some(near) => format!("did you mean `std.{near}`?"),
-        None => format!("there are {}", modules.join(", ")),
+        None => {
+            let modules = modules.join(", ");
+            format!("there are {modules}; a file of your own is named by its path: `use \"./blocks.nn\"`")
+        }
     };
     Diagnostic::error("use-not-found", format!("there is no module `{name}`"))
         .at(target, "not a shipped module")
-        .help(format!("{known}; a file of your own is named by its path: `use \"./blocks.nn\"`"))
+        .help(help)
 }
 
 /// `unknown-run`: `--only` or `--model` names a run or a model that the program does not have.

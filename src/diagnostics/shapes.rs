@@ -220,8 +220,11 @@ pub fn argument_mismatch(misfit: &Misfit<'_>) -> Diagnostic {
             return diagnostic;
         }
     };
+    // Numbers in place of categories may mean that two arguments were exchanged: only the user knows.
+    let safe = !matches!(misfit.advice, FitAdvice::OneHot | FitAdvice::ArgMax);
     match edits {
-        Some(edits) => diagnostic.fix(title, edits),
+        Some(edits) if safe => diagnostic.fix(title, edits),
+        Some(edits) => diagnostic.suggest(title, edits),
         None => diagnostic,
     }
 }
@@ -650,6 +653,8 @@ pub fn misplaced_random(span: Span, keyword: &str) -> Diagnostic {
 
 /// `out-of-range`: a probability outside 0 to 1.
 pub fn share_out_of_range(span: Span, share: f64) -> Diagnostic {
+    // What subtraction of decimal fractions leaves is not the user's.
+    let share = (share * 1e9).round() / 1e9;
     Diagnostic::error("out-of-range", format!("a share of {share} is not between 0 and 1"))
         .at(span, format!("this is {share}"))
         .help("`bernoulli(share)` gives 1 with this probability, 0 otherwise")

@@ -219,9 +219,9 @@ fn verdict(end: &End, epochs: usize) -> String {
     let fallen = first.train_loss - last.train_loss;
     let still_falling = || {
         let told = |epoch: &EpochEnd| epoch.val_loss.unwrap_or(epoch.train_loss);
-        let tail = &end.history[end.history.len() - end.history.len().div_ceil(5)..];
-        let start = tail.first().map_or(f64::NAN, told);
-        tail.len() > 1 && start - told(last) > 0.1 * start.abs()
+        let tail = end.history.len().div_ceil(5).max(2);
+        let start = end.history.iter().rev().nth(tail - 1).map_or(f64::NAN, told);
+        start - told(last) > 0.1 * start.abs()
     };
     if let Some(overfit) = overfits_from(&end.history) {
         return format!(
@@ -235,7 +235,10 @@ fn verdict(end: &End, epochs: usize) -> String {
              Try another rate, more units or layers, or standardized inputs"
         );
     }
-    if still_falling() && end.status == Status::Finished {
+    if end.history.len() == 1 {
+        return format!("{stopped}one epoch tells little. Try more epochs");
+    }
+    if still_falling() && end.status != Status::StoppedEarly {
         return format!("{stopped}still learning: the loss was falling when training ended. Try more epochs");
     }
     let kept = match end.status {
@@ -372,6 +375,8 @@ mod tests {
         assert!(said(Status::Finished, &[(1.0, 1.0), (0.99, 1.0), (0.98, 1.0)]).starts_with("underfits"));
         let settled = [(1.0, 1.0), (0.2, 0.25), (0.1, 0.2), (0.1, 0.2), (0.1, 0.2), (0.1, 0.2)];
         assert!(said(Status::Finished, &settled).starts_with("fits well"));
+        assert!(said(Status::Finished, &[(1.0, 1.0), (0.5, 0.5)]).starts_with("still learning"));
+        assert!(said(Status::Finished, &[(1.0, 1.0)]).starts_with("one epoch tells little"));
         assert!(
             said(Status::Finished, &[(1.0, 1.0), (0.8, 0.9), (0.5, 0.6), (0.3, 0.5), (0.2, 0.4), (0.1, 0.3)])
                 .starts_with("still learning")
