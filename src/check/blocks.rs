@@ -407,7 +407,7 @@ impl<'a> Walker<'a> {
             let target = self.eval(*callee, &Want::Any);
             let Value::Callable(callable) = target else {
                 if !matches!(target, Value::Unknown) {
-                    self.report(name_problems::not_callable(callee_span, &self.describe(&target)));
+                    self.report(self.not_callable(callee_span, &target));
                 }
                 return Value::Unknown;
             };

@@ -37,7 +37,7 @@ impl<'a> Walker<'a> {
                 Value::Unknown
             }
             other => {
-                self.report(name_problems::not_callable(ast[callee].span, &self.describe(&other)));
+                self.report(self.not_callable(ast[callee].span, &other));
                 Value::Unknown
             }
         }

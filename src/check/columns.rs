@@ -20,6 +20,8 @@ use std::rc::Rc;
 pub(super) struct SeenField {
     /// Its name.
     pub(super) name: Spanned<String>,
+    /// Whether a type is written.
+    pub(super) typed: bool,
     /// Its type, as far as it is known yet.
     pub(super) ty: Option<Type>,
 }
@@ -77,6 +79,7 @@ impl<'a> Hooks<'a> for DataPlace {
             if !(itself && matches!(self.columns, Columns::Unknown { .. })) {
                 return Some(match &field.ty {
                     Some(ty) => walker.body_input(name, ty.clone(), Binding::Field, span),
+                    None if field.typed => Value::Unknown,
                     None => {
                         walker.report(problems::field_without_type(span, &field.name));
                         Value::Unknown

@@ -36,6 +36,7 @@ pub(super) fn data<'a>(walker: &mut Walker<'a>, item: &'a DataItem, span: Span) 
         .iter()
         .map(|field| SeenField {
             name: field.name.clone(),
+            typed: field.ty.is_some(),
             ty: field.ty.as_ref().and_then(|ty| walker.resolve_type(ty)),
         })
         .collect();

@@ -580,7 +580,7 @@ impl<'a> Walker<'a> {
                 }
                 (value, Value::Callable(layer)) => self.pipe_into(value, before, &layer, at),
                 (_, other) => {
-                    self.report(name_problems::not_callable(at, &self.describe(&other)));
+                    self.report(self.not_callable(at, &other));
                     Value::Unknown
                 }
             };
@@ -668,6 +668,17 @@ impl<'a> Walker<'a> {
                 None
             }
         }
+    }
+
+    /// The problem that a value is applied which cannot be; a field or an output is shown with its declaration.
+    pub(super) fn not_callable(&self, at: Span, value: &Value) -> Diagnostic {
+        let origin = match value {
+            Value::Tensor(tensor) if !tensor.origin.contains(at) && tensor.origin != Span::default() => {
+                Some(tensor.origin)
+            }
+            _ => None,
+        };
+        name_problems::not_callable(at, &self.describe(value), origin)
     }
 
     /// A value in words, for messages.

@@ -8,7 +8,7 @@ use crate::diagnostics::{Diagnostics, names as problems, nearest};
 use crate::prelude;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Ast, Callable, CallableKind, DataItem, ExprId, Item, ItemKind, Name, TrainItem, UseTarget};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A file of a program with the files it uses.
 #[derive(Clone, Debug)]
@@ -229,9 +229,11 @@ impl<'a> Globals<'a> {
         for (unit, file) in program.units.iter().enumerate() {
             globals.uses.push(&file.uses);
             let mut own: HashMap<&str, Vec<DeclId>> = HashMap::new();
+            let broken: HashSet<Span> = file.ast.broken.iter().map(|name| name.span).collect();
             for item in &file.ast.items {
                 let (name, what) = match &item.kind {
                     ItemKind::Const { name, value } => (name, Declared::Const(*value)),
+                    ItemKind::Callable(callable) if broken.contains(&callable.name.span) => continue,
                     ItemKind::Callable(callable) => (&callable.name, Declared::Callable(callable)),
                     ItemKind::Data(data) => (&data.name, Declared::Data(data)),
                     ItemKind::Train(train) => {

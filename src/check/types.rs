@@ -136,6 +136,11 @@ pub(super) fn compare_shapes(a: &Shape, b: &Shape) -> Verdict {
         return Verdict::Equal;
     }
     if a.len() != b.len() {
+        if let (Some(first), Some(second)) = (only_rest(a), only_rest(b))
+            && first == second
+        {
+            return Verdict::Different;
+        }
         return Verdict::Undecided;
     }
     let mut verdict = Verdict::Equal;
@@ -152,6 +157,16 @@ pub(super) fn compare_shapes(a: &Shape, b: &Shape) -> Verdict {
         }
     }
     verdict
+}
+
+/// The name of the one `..s` of a shape, where it stands for the same axes everywhere.
+fn only_rest(shape: &Shape) -> Option<&str> {
+    let mut rests = shape.iter().filter_map(|axis| match axis {
+        Axis::Rest(name) => Some(&**name),
+        Axis::Dim(_) => None,
+    });
+    let only = rests.next().filter(|&name| name != LIFTED)?;
+    rests.next().is_none().then_some(only)
 }
 
 impl Axis {

@@ -166,10 +166,13 @@ pub fn wrong_kind(span: Span, found: &str, wanted: &str) -> Diagnostic {
 }
 
 /// `not-callable`: a value is applied.
-pub fn not_callable(span: Span, found: &str) -> Diagnostic {
-    Diagnostic::error("not-callable", format!("{found} cannot be applied"))
-        .at(span, "not a layer or a function")
-        .help("`x |> f` and `f(x)` need a layer, an activation, a function or a model for `f`")
+pub fn not_callable(span: Span, found: &str, origin: Option<Span>) -> Diagnostic {
+    let mut problem =
+        Diagnostic::error("not-callable", format!("{found} cannot be applied")).at(span, "not a layer or a function");
+    if let Some(origin) = origin {
+        problem = problem.and(origin, "this is what it means here");
+    }
+    problem.help("`x |> f` and `f(x)` need a layer, an activation, a function or a model for `f`")
 }
 
 /// `wrong-kind`: an init, schedule or optimizer is given tensors.

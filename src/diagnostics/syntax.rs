@@ -42,6 +42,13 @@ pub fn wrong_bracket(at: Span, found: &str, opening: Span, close: &str) -> Diagn
         .fix(format!("write `{close}`"), Edit::replace(at, close))
 }
 
+/// `unmatched-bracket`: a bracket stands where another one has to open.
+pub fn wrong_opening(at: Span, found: &str, open: &str) -> Diagnostic {
+    Diagnostic::error("unmatched-bracket", format!("`{found}` stands where `{open}` is needed"))
+        .at(at, format!("this should be `{open}`"))
+        .fix(format!("write `{open}`"), Edit::replace(at, open))
+}
+
 /// `unclosed-string`: a string does not end on its line.
 pub fn unclosed_string(at: Span) -> Diagnostic {
     Diagnostic::error("unclosed-string", "this string is never closed")

@@ -104,6 +104,7 @@ impl Balance {
         for opening in self.open.split_off(first).into_iter().rev() {
             let behind = self.last_of_statement(tokens, &opening, limit);
             self.unclosed[opening.token] = true;
+            repairs.unbalanced.push(tokens[opening.token].start);
             self.missing.push((behind, opening));
         }
         let found = &self.missing[found..];
@@ -167,7 +168,7 @@ impl Balance {
     }
 }
 
-fn partner(open: &str) -> char {
+pub(super) fn partner(open: &str) -> char {
     match open {
         "(" => ')',
         "[" => ']',
@@ -196,6 +197,7 @@ fn wrong_close(tokens: &mut [Token], index: usize, line_start: usize, open: &mut
             if !known {
                 repairs.diagnostics.push(problems::unmatched_bracket(span, &tokens[index].text));
             }
+            repairs.unbalanced.push(tokens[index].start);
             tokens[index].text = Cow::Borrowed("");
             tokens[index].kind = TokenKind::Comment;
         }
@@ -210,7 +212,7 @@ fn held(tokens: &[Token], opening: &Opening, behind: usize) -> Range<usize> {
 }
 
 /// Whether a declaration begins with the token, at the very start of a line.
-fn begins_declaration(text: &str, tokens: &[Token], index: usize) -> bool {
+pub(super) fn begins_declaration(text: &str, tokens: &[Token], index: usize) -> bool {
     let token = &tokens[index];
     let first_of_line = token.start == 0 || text.as_bytes()[token.start - 1] == b'\n';
     first_of_line

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::tokens::{self, Token, TokenKind};
-use super::{brackets, repair};
+use super::{brackets, openings, repair};
 use crate::diagnostics::{Diagnostics, syntax as problems};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::Comment;
@@ -40,6 +40,8 @@ pub(super) struct Layout<'a> {
     pub(super) comments: Vec<Comment>,
     /// Where in the source a mistake was reported and mended.
     pub(super) repaired: Ranges,
+    /// Where in the source brackets stand that have no partner.
+    pub(super) unbalanced: Vec<usize>,
     /// Whether brackets nest so deep that the text is not parsed; it was reported.
     pub(super) too_deep: bool,
     /// Where each token begins in the copy.
@@ -53,6 +55,8 @@ pub(super) struct Repairs<'d> {
     pub(super) diagnostics: &'d mut Diagnostics,
     /// See [`Layout::repaired`].
     pub(super) ranges: Ranges,
+    /// See [`Layout::unbalanced`].
+    pub(super) unbalanced: Vec<usize>,
 }
 
 /// Ranges of the source, those that touch joined.
@@ -95,14 +99,16 @@ impl Repairs<'_> {
 pub(super) fn layout<'a>(file: FileId, text: &'a str, diagnostics: &mut Diagnostics) -> Layout<'a> {
     let mut tokens = tokens::tokens(text);
     let comments = comments(file, &tokens);
-    let mut repairs = Repairs { file, diagnostics, ranges: Ranges::default() };
+    let mut repairs = Repairs { file, diagnostics, ranges: Ranges::default(), unbalanced: Vec::new() };
+    openings::mend(text, &mut tokens, &mut repairs);
     repair::repair(&mut tokens, &mut repairs);
     let mut too_deep = brackets::balance(text, &mut tokens, &mut repairs).is_err();
     join_lines(&mut tokens);
     too_deep = too_deep || nesting(&tokens, &mut repairs);
-    let repaired = repairs.ranges;
+    let (repaired, mut unbalanced) = (repairs.ranges, repairs.unbalanced);
+    unbalanced.sort_unstable();
     let (copy, starts) = write(text, &tokens);
-    Layout { text: copy, tokens, comments, repaired, too_deep, starts }
+    Layout { text: copy, tokens, comments, repaired, unbalanced, too_deep, starts }
 }
 
 impl Layout<'_> {

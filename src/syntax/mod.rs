@@ -13,6 +13,7 @@ mod brackets;
 mod explain;
 mod format;
 mod layout;
+mod openings;
 pub mod parser;
 pub mod print;
 mod repair;

@@ -147,6 +147,7 @@ impl Builder<'_, '_> {
 
     fn callable(&mut self, pair: Node) -> ItemKind {
         let mut kind = CallableKind::Fn;
+        let mut head = self.range(&pair);
         let mut name = None;
         let mut lists = Vec::new();
         let mut output = None;
@@ -157,11 +158,19 @@ impl Builder<'_, '_> {
                 Rule::name => name = Some(self.name(&inner)),
                 Rule::parameters => lists.push((self.span(&inner), self.parameters(inner))),
                 Rule::output => output = self.output(inner),
-                Rule::body => body = self.body(inner),
+                Rule::body => {
+                    head.end = inner.as_span().start();
+                    body = self.body(inner);
+                }
                 _ => {}
             }
         }
         let (Some(name), Some((body, body_has_equals))) = (name, body) else { return ItemKind::Error };
+        // What is known of such a head is a guess: neither its body nor its uses are held against it.
+        let guessed = self.is_unbalanced(self.layout.span(self.file, head));
+        if guessed {
+            self.ast.broken.push(name.clone());
+        }
         let mut lists = lists.into_iter();
         let (first, second) = (lists.next(), lists.next());
         let (config, inputs) = match (kind.is_configuration_only(), first, second) {
@@ -173,6 +182,7 @@ impl Builder<'_, '_> {
             }
             (false, Some((_, config)), Some((_, inputs))) => (Some(config), Some(inputs)),
             (false, Some((_, inputs)), None) => (None, Some(inputs)),
+            (false, None, _) if guessed => (None, Some(Vec::new())),
             (false, None, _) => {
                 self.diagnostics.push(problems::missing_inputs(name.span.after(), kind.keyword(), &name.value));
                 (None, Some(Vec::new()))
@@ -506,6 +516,12 @@ impl Builder<'_, '_> {
     /// Whether something in the span was reported and mended, so that what is wrong there is known.
     fn is_repaired(&self, span: Span) -> bool {
         self.layout.repaired.touch(&(span.start as usize..span.end as usize))
+    }
+
+    /// Whether a bracket without a partner stands in the span.
+    fn is_unbalanced(&self, span: Span) -> bool {
+        let first = self.layout.unbalanced.partition_point(|&at| at < span.start as usize);
+        self.layout.unbalanced.get(first).is_some_and(|&at| at < span.end as usize)
     }
 
     fn hole(&mut self, pair: &Node, place: Place) -> ExprId {
