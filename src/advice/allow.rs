@@ -74,14 +74,27 @@ fn allows(program: &Program, sources: &Sources) -> Vec<Allow> {
     let own = program.units.iter().filter(|unit| !unit.prelude);
     own.flat_map(|unit: &Unit| {
         let source = sources.get(unit.ast.file);
-        unit.ast.comments.iter().flat_map(move |comment| allows_of(comment, &unit.ast, source))
+        let listed: Vec<&Comment> = unit.ast.comments.iter().filter(|comment| codes(comment).is_some()).collect();
+        let next = if listed.is_empty() { Vec::new() } else { next_lines(source) };
+        listed.into_iter().flat_map(|comment| allows_of(comment, &unit.ast, source, &next)).collect::<Vec<_>>()
     })
     .collect()
 }
 
-fn allows_of(comment: &Comment, ast: &Ast, source: &Source) -> Vec<Allow> {
+/// For each line the first one behind it that is no comment.
+fn next_lines(source: &Source) -> Vec<usize> {
+    let lines: Vec<&str> = source.text.lines().collect();
+    let mut next = vec![lines.len(); lines.len()];
+    for line in (0..lines.len().saturating_sub(1)).rev() {
+        let comment = lines[line + 1].trim_start().starts_with("//");
+        next[line] = if comment { next[line + 1] } else { line + 1 };
+    }
+    next
+}
+
+fn allows_of(comment: &Comment, ast: &Ast, source: &Source, next: &[usize]) -> Vec<Allow> {
     let Some(codes) = codes(comment) else { return Vec::new() };
-    let (covers, scope) = covered(comment, ast, source);
+    let (covers, scope) = covered(comment, ast, source, next);
     let alone = codes.len() == 1;
     let all: Vec<&str> = codes.iter().map(|code| code.value.as_str()).collect();
     let first = codes.first().map_or(comment.span, |code| code.span);
@@ -122,9 +135,8 @@ fn codes(comment: &Comment) -> Option<Vec<Spanned<String>>> {
 }
 
 /// What a comment covers, and in words.
-fn covered(comment: &Comment, ast: &Ast, source: &Source) -> (Option<Span>, &'static str) {
+fn covered(comment: &Comment, ast: &Ast, source: &Source, next: &[usize]) -> (Option<Span>, &'static str) {
     let line = source.position(comment.span.start).line;
-    let lines = source.text.lines().count();
     let start_of = |line: usize| {
         let text = source.line(line);
         (text.as_ptr() as usize - source.text.as_ptr() as usize) as u32
@@ -136,10 +148,7 @@ fn covered(comment: &Comment, ast: &Ast, source: &Source) -> (Option<Span>, &'st
     if !source.line(line).trim_start().starts_with("//") {
         return (Some(whole(line)), "on this line");
     }
-    let mut next = line + 1;
-    while next < lines && source.line(next).trim_start().starts_with("//") {
-        next += 1;
-    }
+    let (next, lines) = (next.get(line).copied().unwrap_or(next.len()), next.len());
     if next >= lines || source.line(next).trim().is_empty() {
         let first = ast.items.first().is_none_or(|item| comment.span.start < item.span.start);
         let file = Span::new(source.id, 0, source.text.len());

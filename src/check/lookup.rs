@@ -51,7 +51,7 @@ impl<'a> Walker<'a> {
         let shipped = |own: &str| crate::prelude::entries().iter().any(|entry| entry.name == own);
         let known = |own: &&str| shipped(own) || primitives::find(own).is_some();
         let translated = foreign::name(name).filter(known).map(str::to_owned);
-        let suggestion = translated.or_else(|| self.suggest(name, want));
+        let suggestion = translated.clone().or_else(|| self.suggest(name, want));
         let cases = match want {
             Want::Words(words) => {
                 Some(format!("it is {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")))
@@ -61,7 +61,10 @@ impl<'a> Walker<'a> {
         let place = cases.filter(|_| suggestion.is_none());
         let place =
             place.or_else(|| self.place_of_name(name, kind)).or_else(|| self.names_of_place(suggestion.is_some()));
-        let problem = name_problems::unknown_name(span, name, suggestion.as_deref(), &place);
+        let problem = match translated {
+            Some(own) => name_problems::name_elsewhere(span, name, &own),
+            None => name_problems::unknown_name(span, name, suggestion.as_deref(), &place),
+        };
         // A name that is not known may be used several times; that is one mistake.
         let own = self.frames.iter().filter(|frame| frame.entered).count() <= 1 && self.use_site.is_none();
         let item = self.frames.first().and_then(|frame| frame.decl).map(|id| self.globals.get(id).item.span);

@@ -210,6 +210,13 @@ impl<'a> Walker<'a> {
         let Some((window, mut shape, made)) = self.windows(&spec, &dims[..spatial], &x.at(at), name, span) else {
             return Value::Unknown;
         };
+        // A size that is not known yet is 0 here.
+        let beyond = |((before, behind), size): (&(usize, usize), &usize)| *size > 0 && before.max(behind) >= size;
+        if window.padding.iter().zip(&window.size).any(beyond) {
+            let place = argument(2).map_or(span, |padding| padding.span);
+            self.report(problems::pool_of_nothing(place, name));
+            return Value::Unknown;
+        }
         shape.push(Axis::Dim(dims[spatial].clone()));
         let op = if max { HirOp::MaxPool(window) } else { HirOp::AvgPool(window) };
         let result = self.emit_tensor(op, &[&x], Type::number(shape), span);

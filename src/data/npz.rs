@@ -249,7 +249,12 @@ pub(super) fn read(
         }
         let count = found.header.elements(&found.entry).unwrap_or(0);
         // Elements in order, and those of an array in Fortran's order once more.
-        super::memory::require(path.span, 2 * (count as u128) * found.header.size.max(4) as u128).map_err(one)?;
+        let element = match found.header.kind {
+            // A text is kept by itself, with a place in a list.
+            Kind::Bytes | Kind::Text => found.header.size + size_of::<String>() + 16,
+            _ => found.header.size.max(4),
+        };
+        super::memory::require(path.span, 2 * (count as u128) * element as u128).map_err(one)?;
         let elements = zip::open(file, &found.entry).and_then(|mut bytes| elements(&mut *bytes, &found.header, count));
         let row_len = found.header.shape[1..].iter().product();
         match elements {

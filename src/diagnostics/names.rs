@@ -41,6 +41,14 @@ pub fn use_label(span: Span, name: &str, bound: &[(String, i64)]) -> Label {
     Label { span, message }
 }
 
+/// `unknown-name`: a name of another tool. What it takes may be another thing here, so the fix is not applied unasked.
+pub fn name_elsewhere(span: Span, name: &str, own: &str) -> Diagnostic {
+    Diagnostic::error("unknown-name", format!("there is no `{name}` here"))
+        .at(span, "not found")
+        .help(format!("did you mean `{own}`? `nnc doc {own}` says what it takes"))
+        .suggest(format!("write `{own}`"), Edit::replace(span, own))
+}
+
 /// `unknown-name`: nothing of that name is in scope.
 pub fn unknown_name(span: Span, name: &str, near: Option<&str>, elsewhere: &Option<String>) -> Diagnostic {
     let diagnostic = Diagnostic::error("unknown-name", format!("there is no `{name}` here")).at(span, "not found");

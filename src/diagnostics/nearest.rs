@@ -15,16 +15,16 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
             continue;
         }
         let distance = distance(&wanted, &letters);
-        let unrelated = distance >= wanted.len().max(letters.len());
-        if distance <= limit && !unrelated && best.is_none_or(|(least, _)| distance < least) {
+        let unrelated = distance.div_ceil(2) >= wanted.len().max(letters.len());
+        if distance <= 2 * limit && !unrelated && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours from `a` to `b`; letters that differ in case alone cost nothing
-/// but count as one in all.
+/// Insertions, deletions, replacements and swaps of neighbours from `a` to `b`, each counting two; letters that differ in case
+/// alone count one in all.
 fn distance(a: &[char], b: &[char]) -> usize {
     let same = |x: char, y: char| x == y || x.to_lowercase().eq(y.to_lowercase());
     let mut rows = [vec![0; b.len() + 1], (0..=b.len()).collect::<Vec<_>>(), vec![0; b.len() + 1]];
@@ -41,7 +41,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
         rows.rotate_left(1);
     }
     let edits = rows[1][b.len()];
-    edits.max(usize::from(a != b))
+    (2 * edits).max(usize::from(a != b))
 }
 
 #[cfg(test)]
@@ -55,6 +55,7 @@ mod tests {
     #[test]
     fn few_edits_are_near() {
         assert_eq!(of("relo", &["tanh", "relu", "elu"]), Some("relu"));
+        assert_eq!(of("GELU", &["relu", "elu", "gelu"]), Some("gelu"));
         assert_eq!(of("tarin", &["train", "val", "test"]), Some("train"));
         assert_eq!(of("Iris.csv", &["iris.csv", "wine.csv"]), Some("iris.csv"));
     }

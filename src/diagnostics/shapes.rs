@@ -651,6 +651,13 @@ pub fn misplaced_random(span: Span, keyword: &str) -> Diagnostic {
         .help("random numbers belong in layers, models, inits and the fields of generated data")
 }
 
+/// `out-of-range`: a pool some of whose windows hold padding alone.
+pub fn pool_of_nothing(span: Span, name: &str) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("some windows of this `{name}` would hold nothing but padding"))
+        .at(span, "as wide as the window, or wider")
+        .help("the padding on each side is smaller than the window")
+}
+
 /// `out-of-range`: a probability outside 0 to 1.
 pub fn share_out_of_range(span: Span, share: f64) -> Diagnostic {
     // What subtraction of decimal fractions leaves is not the user's.

@@ -192,6 +192,11 @@ impl<'a> Training<'a> {
         self.options.interrupted.load(Ordering::Relaxed)
     }
 
+    /// Whether a checkpoint is to be written.
+    fn due(&self) -> bool {
+        self.saved.elapsed() >= CHECKPOINT
+    }
+
     /// Trains epoch by epoch.
     fn epochs(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<Status, Diagnostic> {
         let run = self.programs.run;
@@ -203,7 +208,13 @@ impl<'a> Training<'a> {
                 return Ok(Status::Interrupted);
             }
             let begun = Instant::now();
-            let whole = self.pass(on_event).map_err(refused(run))?;
+            let whole = loop {
+                let whole = self.pass(on_event).map_err(refused(run))?;
+                if whole || !self.due() || self.interrupted() || !self.pass.mean_loss().is_finite() {
+                    break whole;
+                }
+                self.checkpoint()?;
+            };
             if !self.pass.mean_loss().is_finite() && self.pass.samples > 0 {
                 self.end_epoch(None, Vec::new(), begun, on_event);
                 return Ok(Status::Diverged);
@@ -221,7 +232,7 @@ impl<'a> Training<'a> {
             self.judge(monitored);
             let moment = self.moment(self.session.step);
             self.rate.end_epoch(Moment { epoch: self.history.len() - 1, ..moment });
-            if self.saved.elapsed() >= CHECKPOINT {
+            if self.due() {
                 self.checkpoint()?;
             }
         }
@@ -252,7 +263,8 @@ impl<'a> Training<'a> {
         let moment = self.moment(0);
         let (begun, before) = (Instant::now(), self.pass.seconds);
         let (mut told, mut countdown, mut stride) = (begun, 1_u32, 1_u32);
-        let interrupted = self.options.interrupted;
+        let (interrupted, saved) = (self.options.interrupted, self.saved);
+        let mut due = false;
         let (rate, mut pass) = (&mut self.rate, self.pass);
         let (mut lr, first) = (pass.lr, pass.samples);
         let mut done = |done: Done| {
@@ -267,6 +279,7 @@ impl<'a> Training<'a> {
                 countdown = stride;
                 if since >= PROGRESS {
                     told = Instant::now();
+                    due = saved.elapsed() >= CHECKPOINT;
                     on_event(Event::Progress(Progress {
                         run: run.name.clone(),
                         epoch,
@@ -277,7 +290,7 @@ impl<'a> Training<'a> {
                     }));
                 }
             }
-            done.loss.is_finite() && !interrupted.load(Ordering::Relaxed)
+            done.loss.is_finite() && !due && !interrupted.load(Ordering::Relaxed)
         };
         let rate = &mut |step| {
             lr = rate.at(Moment { step, ..moment });

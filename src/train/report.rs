@@ -25,7 +25,7 @@ pub fn json(event: &Event) -> Option<String> {
         }),
         Event::End(end) => json!({
             "event": "end", "run": end.run, "status": end.status.word(), "best_epoch": end.best_epoch,
-            "train_loss": number(end.train_loss), "val_loss": optional(end.val_loss),
+            "train_loss": optional(trained(end)), "val_loss": optional(end.val_loss),
             "test_loss": optional(end.test_loss), "metrics": numbers(&end.metrics), "seconds": number(end.seconds),
             "out": end.out.as_ref().map(|path| path.to_string_lossy().into_owned()),
         }),
@@ -111,7 +111,7 @@ pub fn table(ends: &[End]) -> String {
     let mut rows = vec![header.into_iter().map(String::from).collect::<Vec<_>>()];
     for end in ends {
         let mut row = vec![end.run.clone(), end.status.word().replace('_', " "), end.best_epoch.to_string()];
-        row.push(short(end.train_loss));
+        row.push(trained(end).map_or("-".into(), short));
         row.extend([end.val_loss, end.test_loss].map(|loss| loss.map_or_else(|| "-".into(), short)));
         for name in &metrics {
             let value = end.metrics.iter().find(|(metric, _)| metric == name);
@@ -198,6 +198,11 @@ fn decision(map: &DecisionMap) -> String {
         write_to(&mut text, format_args!("  {}\n", row.iter().map(mark).collect::<String>()));
     }
     text
+}
+
+/// The training loss of what is kept; none where no epoch came to its end.
+fn trained(end: &End) -> Option<f64> {
+    (!end.history.is_empty() || !end.train_loss.is_nan()).then_some(end.train_loss)
 }
 
 /// How a run of `epochs` planned epochs went, and what to try next.
