@@ -76,6 +76,10 @@ impl<'a> Hooks<'a> for DataPlace {
         if let Some(field) = self.fields.borrow().iter().find(|field| field.name.value == name) {
             // Without the file a field may well be named after its column.
             let itself = self.present.borrow().as_deref() == Some(name);
+            if let (true, Columns::Known(schema)) = (itself, &self.columns) {
+                walker.report(self.unknown_column((span, false), name, schema));
+                return Some(Value::Unknown);
+            }
             if !(itself && matches!(self.columns, Columns::Unknown { .. })) {
                 return Some(match &field.ty {
                     Some(ty) => walker.body_input(name, ty.clone(), Binding::Field, span),

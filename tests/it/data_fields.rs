@@ -203,6 +203,7 @@ fn mistakes_in_data_have_their_codes() {
         ("source = [train = moons(9), test = moons(9, seed = 1)]\n split = [train = 50%, test = 50%]", "split-part"),
         ("SOURCE\n x: [] = pirce", "unknown-name"),
         ("SOURCE\n x: [] = column(\"pirce\")", "unknown-column"),
+        ("SOURCE\n pirce: [] = pirce", "unknown-column"),
         ("SOURCE\n x: [] = column(4)", "unknown-column"),
         ("SOURCE\n x: [] = column(-1)", "out-of-range"),
         ("SOURCE\n x: [2] = columns(\"pixel*\")", "unknown-column"),
