@@ -374,22 +374,82 @@ fn aligned(len: usize) -> usize {
     len.checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX)
 }
 
-/// Gives the arena's buffers their offsets, the smallest gap that is free for the whole lifetime first. Returns the arena's size.
+/// Above so many buffers they are placed by time alone: placing them by size looks at every pair.
+const BY_SIZE: usize = 2000;
+
+/// Gives the arena's buffers their offsets, in the smaller of two arenas. Returns its size.
 fn assign(buffers: &mut [Buffer]) -> usize {
-    let mut order: Vec<usize> =
+    let placed: Vec<usize> =
         (0..buffers.len()).filter(|&buffer| matches!(buffers[buffer].storage, Storage::Arena(_))).collect();
-    order.sort_by_key(|&buffer| (buffers[buffer].lifetime.0, std::cmp::Reverse(buffers[buffer].len), buffer));
-    // Gaps between live buffers: offset to length. What lies beyond `size` is free as well.
+    let mut best = by_time(buffers, &placed);
+    if placed.len() <= BY_SIZE {
+        let other = by_size(buffers, &placed);
+        if other.size < best.size {
+            best = other;
+        }
+    }
+    for (buffer, offset) in placed.into_iter().zip(best.offsets) {
+        buffers[buffer].storage = Storage::Arena(offset);
+    }
+    best.size
+}
+
+/// Offsets for a list of buffers.
+struct Placement {
+    offsets: Vec<usize>,
+    size: usize,
+}
+
+/// The largest first, each as low as all that live at the same time allow: Pisarchyk and Lee, "Efficient Memory Management for
+/// Deep Neural Net Inference", 2020.
+fn by_size(buffers: &[Buffer], placed: &[usize]) -> Placement {
+    let mut order: Vec<usize> = (0..placed.len()).collect();
+    order.sort_by_key(|&place| (std::cmp::Reverse(buffers[placed[place]].len), place));
+    let mut placement = Placement { offsets: vec![0; placed.len()], size: 0 };
+    // Offset, length and lifetime of those that have their place, the lowest first.
+    let mut taken: Vec<(usize, usize, (usize, usize))> = Vec::new();
+    for place in order {
+        let Buffer { len, lifetime, .. } = buffers[placed[place]];
+        let len = aligned(len);
+        if len == 0 {
+            continue;
+        }
+        let mut offset = 0usize;
+        for &(start, other, life) in &taken {
+            if life.1 < lifetime.0 || lifetime.1 < life.0 {
+                continue;
+            }
+            if offset.saturating_add(len) <= start {
+                break;
+            }
+            offset = offset.max(start.saturating_add(other));
+        }
+        let at = taken.partition_point(|&(start, ..)| start < offset);
+        taken.insert(at, (offset, len, lifetime));
+        placement.offsets[place] = offset;
+        placement.size = placement.size.max(offset.saturating_add(len));
+    }
+    placement
+}
+
+/// In the order of their lives, each in the smallest gap that is free then.
+fn by_time(buffers: &[Buffer], placed: &[usize]) -> Placement {
+    let mut order: Vec<usize> = (0..placed.len()).collect();
+    order.sort_by_key(|&place| {
+        let buffer = &buffers[placed[place]];
+        (buffer.lifetime.0, std::cmp::Reverse(buffer.len), place)
+    });
+    // Gaps between live buffers: offset to length. What lies beyond the size is free as well.
     let mut gaps: BTreeMap<usize, usize> = BTreeMap::new();
     let mut live: BTreeSet<(usize, usize, usize)> = BTreeSet::new();
-    let mut size = 0usize;
-    for buffer in order {
-        let (first, last) = buffers[buffer].lifetime;
+    let mut placement = Placement { offsets: vec![0; placed.len()], size: 0 };
+    for place in order {
+        let Buffer { len, lifetime: (first, last), .. } = buffers[placed[place]];
         while let Some(&(end, offset, len)) = live.first().filter(|entry| entry.0 < first) {
             live.remove(&(end, offset, len));
             release(&mut gaps, offset, len);
         }
-        let len = aligned(buffers[buffer].len);
+        let len = aligned(len);
         if len == 0 {
             continue;
         }
@@ -406,17 +466,17 @@ fn assign(buffers: &mut [Buffer]) -> usize {
                 let tail = gaps
                     .last_key_value()
                     .map(|(&offset, &gap)| (offset, gap))
-                    .filter(|(offset, gap)| offset + gap == size);
-                let offset = tail.map_or(size, |(offset, _)| offset);
+                    .filter(|(offset, gap)| offset + gap == placement.size);
+                let offset = tail.map_or(placement.size, |(offset, _)| offset);
                 gaps.remove(&offset);
-                size = offset.saturating_add(len);
+                placement.size = offset.saturating_add(len);
                 offset
             }
         };
         live.insert((last, offset, len));
-        buffers[buffer].storage = Storage::Arena(offset);
+        placement.offsets[place] = offset;
     }
-    size
+    placement
 }
 
 fn release(gaps: &mut BTreeMap<usize, usize>, mut offset: usize, mut len: usize) {
