@@ -1,6 +1,6 @@
 //! Problems with the fields of a `data` declaration as they are written: sources, columns, splits, balance.
 
-use super::{Diagnostic, Edit, nearest};
+use super::{Diagnostic, Edit, foreign, nearest};
 use crate::source::{Span, Spanned};
 use std::fmt::Display;
 
@@ -10,7 +10,8 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// Adds the nearest name, or all there are.
 fn suggesting(diagnostic: Diagnostic, span: Span, name: &str, known: &[&str]) -> Diagnostic {
-    match nearest(name, known.iter().copied()) {
+    let translated = foreign::argument(name, known.iter().copied());
+    match translated.or_else(|| nearest(name, known.iter().copied())) {
         Some(near) => diagnostic
             .at(span, format!("did you mean `{near}`?"))
             .fix(format!("write `{near}`"), Edit::replace(span, near)),

@@ -51,7 +51,7 @@ const NAMES: [(&str, &str); 46] = [
 ];
 
 /// Configuration by its names elsewhere.
-const ARGUMENTS: [(&str, &str); 30] = [
+const ARGUMENTS: [(&str, &str); 36] = [
     ("out_features", "units"),
     ("hidden_size", "units"),
     ("num_units", "units"),
@@ -82,6 +82,12 @@ const ARGUMENTS: [(&str, &str); 30] = [
     ("step_size", "every"),
     ("factor", "rate"),
     ("dim", "axis"),
+    ("delimiter", "separator"),
+    ("sep", "separator"),
+    ("na_values", "missing"),
+    ("n_samples", "rows"),
+    ("random_state", "seed"),
+    ("vocab_size", "vocabulary"),
 ];
 
 /// Fields of a run by their names elsewhere.
@@ -127,9 +133,9 @@ pub fn name(word: &str) -> Option<&'static str> {
     find(&NAMES, word)
 }
 
-/// What the configuration of another tool is called here.
-pub(super) fn argument(word: &str) -> Option<&'static str> {
-    find(&ARGUMENTS, word)
+/// What the configuration of another tool is called here, where it is among what is `known`.
+pub(super) fn argument<'k>(word: &str, mut known: impl Iterator<Item = &'k str>) -> Option<&'static str> {
+    find(&ARGUMENTS, word).filter(|own| known.any(|known| known == *own))
 }
 
 /// What a field of a run is called here.

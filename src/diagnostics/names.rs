@@ -204,7 +204,7 @@ pub fn unknown_argument(
         return diagnostic
             .help(format!("`{}` is a tensor of `{callee}`; tensors are given by position", argument.value));
     }
-    let ours = foreign::argument(&argument.value).filter(|ours| known.iter().any(|known| known == ours));
+    let ours = foreign::argument(&argument.value, known.iter().map(String::as_str));
     if let Some(elsewhere) = foreign::argument_elsewhere(&argument.value).filter(|_| ours.is_none()) {
         return diagnostic.help(elsewhere);
     }
