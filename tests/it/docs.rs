@@ -3,6 +3,7 @@
 use nnc::check::manual::MANUAL;
 use nnc::diagnostics::advice::WARNINGS;
 use nnc::driver;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -69,25 +70,113 @@ fn wrong_programs_have_their_mistake_and_right_ones_none() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-#[test]
-fn the_comparison_quotes_what_is_said() {
+/// The blocks of the comparison of mistakes, each as pairs of a speaker and what the line says.
+fn compared() -> Vec<Vec<(String, String)>> {
     let text = read("docs/errors.md");
     let comparison = text.split("\n## ").next().unwrap_or_default();
+    let blocks = comparison.split("```text").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = |block: &str| {
+        let mut lines: Vec<(String, String)> = Vec::new();
+        for line in block.lines().filter(|line| !line.trim().is_empty()) {
+            // Three blanks of the list, nine columns for who speaks, or blanks where the last one goes on.
+            let (who, words) = (line[3..12].trim(), line[12..].to_owned());
+            let who = if who.is_empty() { lines.last().unwrap().0.clone() } else { who.to_owned() };
+            lines.push((who, words));
+        }
+        lines
+    };
+    blocks.map(lines).collect()
+}
+
+#[test]
+fn the_comparison_quotes_what_is_said() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let snapshots: Vec<String> = ["tests/fixtures/errors", "tests/it/snapshots"]
         .iter()
         .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "snap"))
-        .map(|path| fs::read_to_string(path).unwrap())
+        .map(|path| fs::read_to_string(path).unwrap().split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    let messages: Vec<&str> = comparison.lines().filter_map(|line| line.trim().strip_prefix("nnc      ")).collect();
-    assert_eq!(messages.len(), 21);
-    // What compares two data files is shown by a test of its own.
-    let of_files = |message: &&&str| message.contains(" rows, ");
-    let said = |message: &&&str| snapshots.iter().any(|snapshot| snapshot.contains(**message));
-    let unsaid: Vec<&&str> = messages.iter().filter(|message| !said(message) && !of_files(message)).collect();
+    let blocks = compared();
+    assert_eq!(blocks.len(), 21);
+    let mut unsaid = Vec::new();
+    for block in &blocks {
+        let lines: Vec<&str> = block.iter().filter(|(who, _)| who == "nnc").map(|(_, words)| words.as_str()).collect();
+        assert_eq!(lines.len(), 2, "{block:?}");
+        // What is said of data files is shown by the sections on `label-out-of-range` and `row-count-mismatch`.
+        let of_files = lines[0].contains(" rows, ") || lines[0].starts_with("the label ");
+        if !of_files && !snapshots.iter().any(|snapshot| lines.iter().all(|line| snapshot.contains(line))) {
+            unsaid.push(lines);
+        }
+    }
     assert!(unsaid.is_empty(), "in docs/errors.md and said nowhere: {unsaid:#?}");
+}
+
+#[test]
+fn the_comparison_quotes_what_keras_and_pytorch_say() {
+    let kept: Value = serde_json::from_str(&read("tests/oracle/mistakes.json")).unwrap();
+    let text = read("docs/errors.md");
+    for (package, version) in kept["versions"].as_object().unwrap() {
+        let name = match package.as_str() {
+            "torch" => "PyTorch",
+            "keras" => "Keras",
+            "tensorflow" => "TensorFlow",
+            "jax" => "JAX",
+            other => panic!("the document does not name {other}"),
+        };
+        let named = format!("{name} {}", version.as_str().unwrap());
+        assert!(text.contains(&named), "docs/errors.md does not say {named}");
+    }
+    let mut faults = Vec::new();
+    for (number, block) in (1..).zip(compared()) {
+        for (who, words) in block.iter().filter(|(who, _)| who != "nnc") {
+            let speakers: &[&str] =
+                match (who.as_str(), words.contains("with JAX: "), words.contains("with TensorFlow")) {
+                    ("PyTorch", ..) => &["torch"],
+                    ("Keras", true, false) => &["keras with jax"],
+                    ("Keras", false, true) => &["keras with tensorflow"],
+                    ("Keras", false, false) => &["keras with jax", "keras with tensorflow"],
+                    other => panic!("who says this: {other:?} {words}"),
+                };
+            for speaker in speakers {
+                let Some(ways) = kept["said"][number.to_string()][speaker].as_object() else {
+                    // PyTorch has nothing to declare the shape of an input with.
+                    assert_eq!((number, words.as_str()), (13, "shapes are not declared"));
+                    continue;
+                };
+                let ways: Vec<Vec<&str>> = ways
+                    .values()
+                    .map(|way| way.as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect())
+                    .collect();
+                let quotes: Vec<&str> = words.split('"').skip(1).step_by(2).collect();
+                let (trains, silent) = (words.contains("trains"), words.contains("without a word"));
+                let fits = |way: &Vec<&str>| {
+                    quotes.iter().all(|quote| way.iter().any(|said| quoted(quote, said)))
+                        && (!trains || way.last() == Some(&"trains"))
+                        && (!silent || way.len() == 1)
+                };
+                if (quotes.is_empty() && !trains) || !ways.iter().any(fits) {
+                    faults.push(format!("{number}, {speaker}: {words}\nsaid: {ways:#?}"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Whether a text was said, with an ellipsis for what is left out of it.
+fn quoted(quote: &str, said: &str) -> bool {
+    let mut rest = said;
+    let complete = quote.ends_with('…') || said.ends_with(quote.rsplit('…').next().unwrap_or_default());
+    let in_order = quote.split('…').map(str::trim).all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    });
+    complete && in_order
 }
 
 /// The files that make diagnostics.
