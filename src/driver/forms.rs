@@ -1,7 +1,7 @@
 //! `nnc ir`: the intermediate forms of a program as text.
 
 use super::{Checked, Failure, Settings, check_file, problems};
-use crate::check::hir::{BalanceKind, Hir, Model, Run};
+use crate::check::hir::{BalanceKind, Declaration, Hir, Model, Run};
 use crate::check::{self, Program, Unit};
 use crate::diagnostics::{nearest, training};
 use crate::graph::{self, Graph, elaborate::Unsupported};
@@ -105,17 +105,19 @@ impl<'h> Chosen<'h> {
 pub(super) fn choose<'c>(checked: &'c Checked, name: Option<&str>, path: &Path) -> Result<Chosen<'c>, Failure> {
     let hir = &checked.hir;
     let failed = |diagnostic| Failure { sources: checked.sources.clone(), diagnostics: vec![diagnostic] };
+    let declared = || hir.declarations.iter().filter(|declaration| declaration.keyword == "model");
+    let open = |model: &Declaration| failed(problems::open_extents(&model.name.value, model.name.span));
     let Some(name) = name else {
         let first = hir.runs.first().map(Chosen::Run).or(hir.models.first().map(Chosen::Model));
-        return first.ok_or_else(|| failed(problems::no_model(path.display())));
+        let none = || declared().next().map_or_else(|| failed(problems::no_model(path.display())), open);
+        return first.ok_or_else(none);
     };
     let by_model = |run: &&Run| hir.models[run.model].name == name;
     let run = hir.runs.iter().find(|run| run.name == name).or_else(|| hir.runs.iter().find(by_model));
     let model = || hir.models.iter().find(|model| model.name == name).map(Chosen::Model);
     run.map(Chosen::Run).or_else(model).ok_or_else(|| {
-        let declared = || hir.declarations.iter().filter(|declaration| declaration.keyword == "model");
-        if let Some(open) = declared().find(|declaration| declaration.name.value == name) {
-            return failed(problems::open_extents(name, open.name.span));
+        if let Some(model) = declared().find(|declaration| declaration.name.value == name) {
+            return open(model);
         }
         let mut known: Vec<&str> = hir.runs.iter().map(|run| run.name.as_str()).collect();
         known.extend(declared().map(|declaration| declaration.name.value.as_str()));

@@ -53,23 +53,6 @@ fn the_programs_of_the_documents_check() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-#[test]
-fn wrong_programs_have_their_mistake_and_right_ones_none() {
-    let text = read("docs/errors.md");
-    let mut faults = Vec::new();
-    for section in text.split("\n## ").skip(1) {
-        let code = section.lines().next().unwrap_or_default().trim();
-        for (before, block) in blocks(section) {
-            let found = reported(code, &block);
-            let expected: &[&str] = if before == "Wrong:" { &[code] } else { &[] };
-            if found != expected {
-                faults.push(format!("{code}, {before} {found:?} in\n{block}"));
-            }
-        }
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
 /// The blocks of the comparison of mistakes, each as pairs of a speaker and what the line says.
 fn compared() -> Vec<Vec<(String, String)>> {
     let text = read("docs/errors.md");

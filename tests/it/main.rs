@@ -8,6 +8,7 @@ mod data_fields;
 mod docs;
 mod edits;
 mod errors;
+mod explained;
 mod files;
 mod format;
 mod grad;
