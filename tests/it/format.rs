@@ -43,7 +43,7 @@ fn structure(text: &str) -> (String, Vec<String>) {
 
 /// Formatting twice is formatting once, and keeps tree and comments.
 #[track_caller]
-fn assert_sound(name: &str, text: &str) {
+pub(crate) fn assert_sound(name: &str, text: &str) {
     let (once, fine) = format(text);
     let (twice, _) = format(&once);
     if once != twice {

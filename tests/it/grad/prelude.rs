@@ -11,7 +11,7 @@ const SAMPLES: usize = 3;
 
 /// Checks the objective of each run of the program, for a batch, with respect to every number that goes into it.
 #[track_caller]
-pub(super) fn check_runs(text: &str) {
+pub(crate) fn check_runs(text: &str) {
     let checked = check_program("test.nn", text);
     assert!(!checked.has_errors(), "{:?}\n{text}", checked.diagnostics);
     assert!(!checked.hir.runs.is_empty());
