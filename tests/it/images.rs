@@ -2,14 +2,9 @@
 
 use crate::lower::{assert_same, run};
 use crate::networks::values;
-use nnc::autodiff::gradients;
 use nnc::driver::check_program;
-use nnc::graph::elaborate::{Scope, elaborate};
-use nnc::graph::eval::Array;
-use nnc::graph::{Builder, NodeId, Op, Role, TensorType, batch, simplify};
 use nnc::plan::PlanOptions;
 use nnc::train::program::Programs;
-use serde_json::Value;
 
 /// A program that trains a model of `body` from images `x` of that shape.
 fn program(shape: &str, body: &str) -> String {
@@ -106,78 +101,4 @@ fn large_convolutions() {
     check("[10, 10, 8]", "x |> conv2d(16, 5, groups = 2, padding = same) |> relu |> conv2d(6, 7)", &[4]);
     check("[6, 7, 12]", "x |> conv2d_transpose(18, 4, stride = 2) |> relu |> conv2d(8, 3, dilation = 2)", &[3]);
     check("[300, 5]", "x |> conv1d(12, 70) |> relu |> conv1d(12, 9, stride = 4)", &[3]);
-}
-
-fn array(json: &Value) -> Array {
-    let list = |json: &Value| -> Vec<f64> { json.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect() };
-    let shape: Vec<usize> = list(&json[0]).into_iter().map(|n| n as usize).collect();
-    Array::real(&shape, list(&json[1]).into_iter().map(|x| x as f32).collect())
-}
-
-/// Compares with the oracle, within 1e-5 of the largest value.
-#[track_caller]
-fn assert_near(what: &str, found: &[f32], expected: &Array) {
-    let expected = expected.reals();
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(0.0f32, |most, x| most.max(x.abs()));
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= 1e-5 * largest, "{what}: {found} where the oracle has {expected}");
-    }
-}
-
-/// Values and gradients against `tests/oracle/images.py`.
-#[test]
-fn layers_agree_with_the_oracle() {
-    let text = include_str!("../oracle/images.json");
-    let cases: Vec<Value> = serde_json::from_str(text).unwrap();
-    assert!(cases.len() > 20);
-    for case in &cases {
-        let layer = case["layer"].as_str().unwrap();
-        let (x, r) = (array(&case["x"]), array(&case["r"]));
-        let (samples, shape, result) = (x.shape()[0], &x.shape()[1..], &r.shape()[1..]);
-        let checked = check_program("test.nn", &format!("model M(x: {shape:?}) -> y: {result:?} {{ x |> {layer} }}\n"));
-        assert!(checked.diagnostics.is_empty(), "{layer}: {:?}", checked.diagnostics);
-        let body = &checked.hir.models[0].body;
-
-        let mut b = Builder::new("layer");
-        let input = b.input("x", Role::Data, TensorType::f32(shape));
-        let weights = b.input("r", Role::Data, TensorType::f32(result));
-        let params: Vec<NodeId> = (body.params.iter())
-            .map(|param| b.input(&param.path, Role::Param, TensorType::f32(param.shape.clone())))
-            .collect();
-        let scope = Scope { inputs: &[input], params: &params, ..Scope::default() };
-        let value = elaborate(body, &mut b, scope).unwrap().outputs[0];
-        b.output("value", value);
-        let product = b.mul(value, weights);
-        let axes: Vec<usize> = (0..result.len()).collect();
-        let sum = b.sum(product, &axes);
-        let loss = b.sum_batch(sum);
-        b.output("loss", loss);
-        let mut b = Builder::on(batch::batch(&simplify::simplify(&b.graph), samples));
-        let inputs: Vec<NodeId> = b.graph.ids().filter(|&id| matches!(b.graph[id].op, Op::Input(_))).collect();
-        let names: Vec<String> = b.graph.inputs.iter().map(|input| input.name.clone()).collect();
-        let loss = b.graph.outputs.remove(1).node;
-        for (gradient, id) in gradients(&mut b, loss, &inputs).into_iter().zip(&inputs) {
-            let Op::Input(number) = b.graph[*id].op else { unreachable!("inputs are listed") };
-            b.output(names[number].clone(), gradient);
-        }
-        let graph = simplify::simplify_differentiated(&b.graph);
-        let given: Vec<Array> = (names.iter())
-            .map(|name| match name.as_str() {
-                "x" => x.clone(),
-                "r" => r.clone(),
-                path => array(&case["params"][path]),
-            })
-            .collect();
-        let results = run(&graph, &given, &PlanOptions::default(), 1);
-        for (output, bits) in graph.outputs.iter().zip(&results) {
-            let found: Vec<f32> = bits.iter().map(|&bits| f32::from_bits(bits)).collect();
-            let expected = match output.name.as_str() {
-                "value" => array(&case["value"]),
-                "r" => array(&case["value"]),
-                name => array(&case["gradients"][name]),
-            };
-            assert_near(&format!("{layer}, {}", output.name), &found, &expected);
-        }
-    }
 }

@@ -22,6 +22,7 @@ mod mistakes;
 mod models;
 mod networks;
 mod numerics;
+mod oracle;
 mod plan;
 mod random_graphs;
 mod random_models;

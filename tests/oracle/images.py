@@ -1,199 +1,146 @@
-"""Values and gradients of the layers for images and series.
+"""Values and gradients of the layers for images and series, by PyTorch's functions of the same kind.
 
-Run with:  python3 -m venv VENV && VENV/bin/pip install jax && VENV/bin/python tests/oracle/images.py
-It writes `images.json` beside itself, the same bytes each time.
-
-JAX computes in float64: convolutions by `jax.lax.conv_general_dilated`, their transposes as its transpose, pools by
-`jax.lax.reduce_window`. Inputs are small multiples of 1/64, so that they are the same numbers in float32.
-
-The file is a list of cases:
-  layer      as the language writes it, applied to `x` of two samples
-  x, r       the input and the weights of the output's elements, each [shape, numbers in row-major order]
-  params     the parameters by path, likewise
-  value      the output, likewise
-  gradients  of sum(value * r) with respect to `x` and to each parameter, likewise
+Run with:  python3 -m venv VENV && VENV/bin/pip install torch && VENV/bin/python tests/oracle/images.py
+It writes `images.json` beside itself; its form is described in `cases.py`. What PyTorch does otherwise:
+  layout         It has the channels first, and the filters as [c_out, c_in, h, w], those of a transposed convolution as
+                 [c_in, c_out, h, w].
+  padding        Its own is the same at both ends. `same`, with the odd zero behind, is put around the image here: zeros for a
+                 convolution, minus infinity for a maximum, and for a mean zeros that are not counted. Of a transposed
+                 convolution the same places are cut off.
 """
 
-import json
-from pathlib import Path
-
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jax import lax
-
-jax.config.update("jax_enable_x64", True)
+import torch
+import torch.nn.functional as F
+from cases import Cases, Numbers
 
 SAMPLES = 2
 
 
-class Numbers:
-    """Multiples of 1/64 from a linear congruential generator: state = 1664525 state + 1013904223 mod 2^32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def array(self, shape):
-        values = []
-        for _ in range(int(np.prod(shape))):
-            self.state = (1664525 * self.state + 1013904223) % 2**32
-            values.append(((self.state >> 8) % 129 - 64) / 64)
-        return jnp.array(values).reshape(shape)
+def first(x):
+    return x.movedim(-1, 1)
 
 
-def conv(x, w, stride=1, padding="VALID", dilation=1, groups=1):
-    spatial = x.ndim - 2
-    letters = "HW"[:spatial]
-    return lax.conv_general_dilated(
-        x,
-        w,
-        window_strides=(stride,) * spatial,
-        padding=padding,
-        rhs_dilation=(dilation,) * spatial,
-        dimension_numbers=(f"N{letters}C", f"{letters}IO", f"N{letters}C"),
-        feature_group_count=groups,
-    )
+def last(x):
+    return x.movedim(1, -1)
 
 
-def conv_transpose(x, w, stride, padding):
-    """The transpose of the convolution of an image of the result's shape, with the filters' channels exchanged."""
+def same(extents, size, stride, dilation=1):
+    """The places to put around the spatial axes, in the order of `F.pad`: the last axis first."""
+    around = []
+    for n in reversed(extents):
+        places = -(-n // stride)
+        missing = max((places - 1) * stride + (size - 1) * dilation + 1 - n, 0)
+        around += [missing // 2, missing - missing // 2]
+    return around
+
+
+def padded(x, size, stride, padding, dilation=1, value=0.0):
+    """An image with its channels first."""
+    return F.pad(x, same(x.shape[2:], size, stride, dilation), value=value) if padding == "same" else x
+
+
+def conv(x, w, b=None, stride=1, padding="valid", dilation=1, groups=1):
+    function = F.conv2d if x.ndim == 4 else F.conv1d
+    x = padded(first(x), w.shape[0], stride, padding, dilation)
+    filters = w.movedim((-1, -2), (0, 1))
+    return last(function(x, filters, b, stride=stride, dilation=dilation, groups=groups))
+
+
+def conv_transpose(x, w, b, stride, padding):
     size = w.shape[0]
-    extents = [n * stride if padding == "SAME" else (n - 1) * stride + size for n in x.shape[1:-1]]
-    image = jnp.zeros((x.shape[0], *extents, w.shape[-1]))
-    _, back = jax.vjp(lambda image: conv(image, jnp.swapaxes(w, -1, -2), stride, padding), image)
-    return back(x)[0]
+    # Where windows leave a gap, `same` fills it with zeros behind the last one.
+    behind = max(stride - size, 0) if padding == "same" else 0
+    y = F.conv_transpose2d(first(x), w.movedim((-2, -1), (0, 1)), b, stride, output_padding=behind)
+    if padding == "same":
+        top, left = max(size - stride, 0) // 2, max(size - stride, 0) // 2
+        y = y[:, :, top : top + x.shape[1] * stride, left : left + x.shape[2] * stride]
+    return last(y)
 
 
-def pool(x, size, stride, padding, kind):
-    window, steps = (1, size, size, 1), (1, stride, stride, 1)
-    if kind == "max":
-        return lax.reduce_window(x, -jnp.inf, lax.max, window, steps, padding)
-    total = lax.reduce_window(x, 0.0, lax.add, window, steps, padding)
-    return total / lax.reduce_window(jnp.ones_like(x), 0.0, lax.add, window, steps, padding)
+def max_pool(x, size, stride, padding):
+    return last(F.max_pool2d(padded(first(x), size, stride, padding, value=-torch.inf), size, stride))
 
 
-def group_norm(x, gamma, beta, groups):
-    n, h, w, c = x.shape
-    parts = x.reshape(n, h, w, groups, c // groups)
-    mean = parts.mean((1, 2, 4), keepdims=True)
-    variance = ((parts - mean) ** 2).mean((1, 2, 4), keepdims=True)
-    return gamma * ((parts - mean) / jnp.sqrt(variance + 1e-5)).reshape(x.shape) + beta
+def avg_pool(x, size, stride, padding):
+    def mean(x):
+        return F.avg_pool2d(padded(first(x), size, stride, padding), size, stride)
+
+    return last(mean(x) / mean(torch.ones_like(x)))
 
 
-def filters(layer, shape, function, x=(7, 6, 4), bias=True, name=None):
-    """A layer with weights of that shape and a bias."""
-    name = name or layer.split("(")[0] + "_1"
-    params = {f"{name}.W": shape}
-    if bias:
-        params[f"{name}.b"] = shape[-1:]
-
-    def apply(x, params):
-        y = function(x, params[f"{name}.W"])
-        return y + params[f"{name}.b"] if bias else y
-
-    return (layer, x, params, apply)
+def group_norm(v, groups):
+    return last(F.group_norm(first(v["x"]), groups, v["group_norm_1.gamma"], v["group_norm_1.beta"]))
 
 
-def separable(x, params):
+def separable(v, **options):
     path = "separable_conv2d_1."
-    y = conv(x, params[path + "depthwise_conv2d_1.W"], padding="SAME", groups=4)
-    return conv(y, params[path + "conv2d_1.W"]) + params[path + "conv2d_1.b"]
+    y = conv(v["x"], v[path + "depthwise_conv2d_1.W"], groups=v["x"].shape[-1], **options)
+    return conv(y, v[path + "conv2d_1.W"], v[path + "conv2d_1.b"])
 
 
-def pooled(layer, size, stride, padding, kind, x=(7, 6, 3)):
-    return (layer, x, {}, lambda x, _: pool(x, size, stride, padding, kind))
+def main():
+    cases = Cases(SAMPLES)
 
+    def filters(layer, shape, function, x=(7, 6, 4), bias=True):
+        """A layer with weights of that shape, and, unless told otherwise, a bias."""
+        path = layer.split("(")[0] + "_1"
+        params = {f"{path}.W": shape} | ({f"{path}.b": shape[-1:]} if bias else {})
+        cases.add(f"x |> {layer}", {"x": x}, params, lambda v: function(v["x"], v[f"{path}.W"], v.get(f"{path}.b")))
 
-CASES = [
-    filters("conv2d(3, 3)", (3, 3, 4, 3), lambda x, w: conv(x, w)),
-    filters("conv2d(5, 3, padding = same)", (3, 3, 4, 5), lambda x, w: conv(x, w, 1, "SAME")),
-    filters("conv2d(3, 4, padding = same, stride = 2)", (4, 4, 4, 3), lambda x, w: conv(x, w, 2, "SAME")),
-    filters("conv2d(2, 2, stride = 3)", (2, 2, 4, 2), lambda x, w: conv(x, w, 3)),
-    filters("conv2d(2, 2, dilation = 3)", (2, 2, 4, 2), lambda x, w: conv(x, w, dilation=3)),
-    filters("conv2d(6, 3, groups = 2, padding = same)", (3, 3, 2, 6), lambda x, w: conv(x, w, 1, "SAME", groups=2)),
-    filters("conv2d(2, 6, bias = false)", (6, 6, 4, 2), lambda x, w: conv(x, w), bias=False),
-    filters("conv1d(3, 3)", (3, 4, 3), lambda x, w: conv(x, w), x=(9, 4)),
+    filters("conv2d(3, 3)", (3, 3, 4, 3), conv)
+    filters("conv2d(5, 3, padding = same)", (3, 3, 4, 5), lambda *v: conv(*v, padding="same"))
+    filters("conv2d(3, 4, padding = same, stride = 2)", (4, 4, 4, 3), lambda *v: conv(*v, 2, "same"))
+    filters("conv2d(2, 2, stride = 3)", (2, 2, 4, 2), lambda *v: conv(*v, 3))
+    filters("conv2d(2, 2, dilation = 3)", (2, 2, 4, 2), lambda *v: conv(*v, dilation=3))
+    filters("conv2d(6, 3, groups = 2, padding = same)", (3, 3, 2, 6), lambda *v: conv(*v, 1, "same", groups=2))
+    filters("conv2d(2, 6, bias = false)", (6, 6, 4, 2), conv, bias=False)
+    filters("conv1d(3, 3)", (3, 4, 3), conv, x=(9, 4))
     filters(
         "conv1d(4, 3, stride = 2, padding = same, groups = 2)",
         (3, 2, 4),
-        lambda x, w: conv(x, w, 2, "SAME", groups=2),
+        lambda *v: conv(*v, 2, "same", groups=2),
         x=(9, 4),
-    ),
-    filters("depthwise_conv2d(3)", (3, 3, 1, 4), lambda x, w: conv(x, w, groups=4)),
+    )
+    filters("conv1d(2, 2, dilation = 3)", (2, 4, 2), lambda *v: conv(*v, dilation=3), x=(9, 4))
+    filters("depthwise_conv2d(3)", (3, 3, 1, 4), lambda *v: conv(*v, groups=4))
     filters(
         "depthwise_conv2d(3, stride = 2, padding = same, multiplier = 2)",
         (3, 3, 1, 8),
-        lambda x, w: conv(x, w, 2, "SAME", groups=4),
-    ),
-    (
-        "separable_conv2d(3, 3, padding = same, multiplier = 2)",
-        (7, 6, 4),
+        lambda *v: conv(*v, 2, "same", groups=4),
+    )
+    filters("depthwise_conv2d(2, dilation = 2, bias = false)", (2, 2, 1, 4), lambda *v: conv(*v, 1, "valid", 2, 4), bias=False)
+    cases.add(
+        "x |> separable_conv2d(3, 3, padding = same, multiplier = 2)",
+        {"x": (7, 6, 4)},
         {
             "separable_conv2d_1.depthwise_conv2d_1.W": (3, 3, 1, 8),
             "separable_conv2d_1.conv2d_1.W": (1, 1, 8, 3),
             "separable_conv2d_1.conv2d_1.b": (3,),
         },
-        separable,
-    ),
-    filters("conv2d_transpose(3, 3)", (3, 3, 2, 3), lambda x, w: conv_transpose(x, w, 1, "VALID"), x=(4, 3, 2)),
-    filters("conv2d_transpose(3, 3, stride = 2)", (3, 3, 2, 3), lambda x, w: conv_transpose(x, w, 2, "VALID"), x=(4, 3, 2)),
-    filters(
-        "conv2d_transpose(2, 4, stride = 2, padding = same)",
-        (4, 4, 2, 2),
-        lambda x, w: conv_transpose(x, w, 2, "SAME"),
-        x=(4, 3, 2),
-    ),
-    filters(
-        "conv2d_transpose(2, 2, stride = 3, padding = same)",
-        (2, 2, 2, 2),
-        lambda x, w: conv_transpose(x, w, 3, "SAME"),
-        x=(4, 3, 2),
-    ),
-    pooled("max_pool2d", 2, 2, "VALID", "max"),
-    pooled("max_pool2d(3, stride = 2, padding = same)", 3, 2, "SAME", "max"),
-    pooled("max_pool2d(2, stride = 1)", 2, 1, "VALID", "max"),
-    pooled("avg_pool2d", 2, 2, "VALID", "mean"),
-    pooled("avg_pool2d(3, stride = 2, padding = same)", 3, 2, "SAME", "mean"),
-    ("global_avg_pool", (7, 6, 3), {}, lambda x, _: x.mean((1, 2))),
-    ("upsample2d(3)", (3, 2, 2), {}, lambda x, _: jnp.repeat(jnp.repeat(x, 3, 1), 3, 2)),
-    (
-        "group_norm(2)",
-        (5, 4, 6),
-        {"group_norm_1.gamma": (6,), "group_norm_1.beta": (6,)},
-        lambda x, params: group_norm(x, params["group_norm_1.gamma"], params["group_norm_1.beta"], 2),
-    ),
-]
+        lambda v: separable(v, padding="same"),
+    )
+    for size, stride, padding in [(3, 1, "valid"), (3, 2, "valid"), (4, 2, "same"), (2, 3, "same"), (3, 2, "same")]:
+        filters(
+            f"conv2d_transpose(3, {size}, stride = {stride}, padding = {padding})",
+            (size, size, 2, 3),
+            lambda *v: conv_transpose(*v, stride, padding),
+            x=(4, 3, 2),
+        )
+
+    for size, stride, padding in [(2, 2, "valid"), (3, 2, "same"), (2, 1, "valid"), (2, 3, "same")]:
+        call = f"pool2d({size}, stride = {stride}, padding = {padding})"
+        # Quarters, so that windows hold equal elements: the gradient goes to the first of them.
+        x = (Numbers(1).array((SAMPLES, 7, 6, 3)) * 4).round() / 4
+        cases.add(f"x |> max_{call}", {"x": x}, {}, lambda v: max_pool(v["x"], size, stride, padding))
+        cases.add(f"x |> avg_{call}", {"x": (7, 6, 3)}, {}, lambda v: avg_pool(v["x"], size, stride, padding))
+    cases.add("x |> global_avg_pool", {"x": (7, 6, 3)}, {}, lambda v: F.adaptive_avg_pool2d(first(v["x"]), 1).flatten(1))
+    cases.add("x |> upsample2d(3)", {"x": (3, 2, 2)}, {}, lambda v: last(F.interpolate(first(v["x"]), scale_factor=3)))
+
+    params = {"group_norm_1.gamma": (6,), "group_norm_1.beta": (6,)}
+    cases.add("x |> group_norm(2)", {"x": (5, 4, 6)}, params, lambda v: group_norm(v, 2))
+    cases.add("x |> group_norm(6)", {"x": (5, 4, 6)}, params, lambda v: group_norm(v, 6))
+    cases.write(__file__)
 
 
-def numbers(array):
-    array = np.asarray(array)
-    return [list(array.shape), [float(f"{value:.9g}") for value in array.ravel()]]
-
-
-def case(seed, layer, shape, params, function):
-    source = Numbers(seed)
-    x = source.array((SAMPLES, *shape))
-    if "max_pool" in layer:
-        # No two elements are equal.
-        x = x + jnp.arange(x.size).reshape(x.shape) / 4096
-    params = {path: source.array(shape) for path, shape in params.items()}
-    value = function(x, params)
-    r = source.array(value.shape)
-    of_x, of_params = jax.grad(lambda x, params: jnp.sum(function(x, params) * r), (0, 1))(x, params)
-    return {
-        "layer": layer,
-        "x": numbers(x),
-        "r": numbers(r),
-        "params": {path: numbers(value) for path, value in params.items()},
-        "value": numbers(value),
-        "gradients": {"x": numbers(of_x)} | {path: numbers(value) for path, value in of_params.items()},
-    }
-
-
-def main():
-    cases = [case(seed, *arguments) for seed, arguments in enumerate(CASES)]
-    lines = ",\n".join(json.dumps(case) for case in cases)
-    (Path(__file__).parent / "images.json").write_text(f"[\n{lines}\n]\n")
-
-
-main()
+if __name__ == "__main__":
+    main()

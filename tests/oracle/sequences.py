@@ -1,265 +1,202 @@
-"""Values and gradients of the layers over sequences and of the losses of pairs, by JAX.
+"""Values and gradients of the layers over sequences, by PyTorch's modules of the same kind.
 
-Run with:  python3 -m venv VENV && VENV/bin/pip install jax && VENV/bin/python tests/oracle/sequences.py
-It writes `sequences.json` beside itself, the same bytes each time.
-
-JAX differentiates, in float64; the formulas are written out below, from the papers that the layers name. A compiled program
-works in float32: it agrees to 1e-5 of the largest value.
-
-Numbers are small multiples of 1/64, so that they are the same in float32. A batch is four samples. The fields of a sample:
-  x       [5, 3]   numbers
-  labels  [5]      categories 0, 1 or 2
-  a, b, c [4]      numbers
-  same             0 or 1
-  target           of the shape of the model's output `y`, where the loss is `mse(y, target)`
-The file is a list of cases, each with
-  output, body, loss   the type of `y`, the model and the loss as the language writes them
-  params               the initial parameters in the order of their declaration
-  target               the targets
-  y                    the outputs, [4, ...]
-  value                the loss, the mean over the samples
-  d_params, d_x        its gradients; no d_x where the model does not read x
-and, first, the fields of the batch.
+Run with:  python3 -m venv VENV && VENV/bin/pip install torch && VENV/bin/python tests/oracle/sequences.py
+It writes `sequences.json` beside itself; its form is described in `cases.py`. The weights go into PyTorch's layout here:
+  rnn, gru, lstm   PyTorch multiplies from the left, so that its matrices are the transposes, and adds two biases everywhere, the
+                   language only in `gru`. PyTorch's gates of a GRU are r, z, n and the language's z, r, c. It has none with the
+                   reset in front of the product: that is written out. `forget_bias` becomes part of PyTorch's bias.
+  attention        `in_proj` of MultiheadAttention is Wq, Wk and Wv one below the other, transposed, without a bias.
 """
 
-import json
-from pathlib import Path
+import torch
+import torch.nn.functional as F
+from cases import SAMPLES, Cases, Numbers
+from torch.func import functional_call
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.scipy.special import erf
-
-jax.config.update("jax_enable_x64", True)
-
-BATCH, STEPS, FEATURES, CLASSES, WIDTH = 4, 5, 3, 3, 4
+STEPS, FEATURES, WIDTH = 5, 3, 4
 
 
-class Numbers:
-    """Multiples of 1/64 from a linear congruential generator: state = 1664525 state + 1013904223 mod 2^32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def next(self, below):
-        self.state = (1664525 * self.state + 1013904223) % 2**32
-        return (self.state >> 8) % below
-
-    def array(self, shape, low=-1, high=1):
-        count = (high - low) * 64 + 1
-        values = [low + self.next(count) / 64 for _ in range(int(np.prod(shape)))]
-        return np.array(values).reshape(shape)
+def recurrent(layer, gates, biases=("b",), inputs=FEATURES, units=WIDTH):
+    shapes = {f"{layer}.Wx": (inputs, gates * units), f"{layer}.Wh": (units, gates * units)}
+    return shapes | {f"{layer}.{bias}": (gates * units,) for bias in biases}
 
 
-def sigmoid(x):
-    return 1 / (1 + jnp.exp(-x))
+def weights(wx, wh, bx, bh, end=""):
+    return {f"weight_ih_l0{end}": wx.T, f"weight_hh_l0{end}": wh.T, f"bias_ih_l0{end}": bx, f"bias_hh_l0{end}": bh}
 
 
-def softmax(x):
-    e = jnp.exp(x - x.max())
-    return e / e.sum()
+def states(kind, x, params, **options):
+    """All states of a recurrent module."""
+    units = params["weight_hh_l0"].shape[1]
+    module = kind(x.shape[-1], units, batch_first=True, **options)
+    return functional_call(module, params, (x,))[0]
 
 
-def rnn(p, x):
-    wx, wh, b = p
-    h, states = jnp.zeros(wh.shape[0]), []
-    for step in x:
-        h = jnp.tanh(step @ wx + h @ wh + b)
-        states.append(h)
-    return jnp.stack(states)
+def rnn(v, x, path="rnn_1"):
+    b = v[f"{path}.b"]
+    return states(torch.nn.RNN, x, weights(v[f"{path}.Wx"], v[f"{path}.Wh"], b, torch.zeros_like(b)))
 
 
-def gru(p, x):
-    wx, wh, bx, bh = p
-    n = wh.shape[0]
-    h, states = jnp.zeros(n), []
-    for step in x:
-        a, s = step @ wx + bx, h @ wh + bh
-        z, r = sigmoid(a[:n] + s[:n]), sigmoid(a[n : 2 * n] + s[n : 2 * n])
-        h = z * h + (1 - z) * jnp.tanh(a[2 * n :] + r * s[2 * n :])
-        states.append(h)
-    return jnp.stack(states)
+def gru(v, x):
+    def ordered(name):
+        z, r, c = v[f"gru_1.{name}"].chunk(3, -1)
+        return torch.cat([r, z, c], -1)
+
+    return states(torch.nn.GRU, x, weights(*map(ordered, ("Wx", "Wh", "bx", "bh"))))
 
 
-def lstm(p, x, forget_bias=1.0):
-    wx, wh, b = p
-    n = wh.shape[0]
-    h, c, states = jnp.zeros(n), jnp.zeros(n), []
-    for step in x:
-        i, f, g, o = jnp.split(step @ wx + h @ wh + b, 4)
-        c = sigmoid(f + forget_bias) * c + sigmoid(i) * jnp.tanh(g)
-        h = sigmoid(o) * jnp.tanh(c)
-        states.append(h)
-    return jnp.stack(states)
+def gru_reset_before(v, x):
+    wx, wh, bx, bh = (v[f"gru_1.{name}"] for name in ("Wx", "Wh", "bx", "bh"))
+    units = wh.shape[0]
+    h, found = torch.zeros(len(x), units), []
+    for step in x.unbind(1):
+        inner, outer = step @ wx + bx, h @ wh + bh
+        z, r = torch.sigmoid(inner + outer)[:, : 2 * units].chunk(2, 1)
+        c = torch.tanh(inner[:, 2 * units :] + (r * h) @ wh[:, 2 * units :] + bh[2 * units :])
+        h = z * h + (1 - z) * c
+        found.append(h)
+    return torch.stack(found, 1)
 
 
-def bidirectional(p, x):
-    return jnp.concatenate([lstm(p[:3], x), lstm(p[3:], x[::-1])[::-1]], axis=1)
+def lstm_weights(v, path, forget_bias, end=""):
+    wx, wh, b = (v[f"{path}.{name}"] for name in ("Wx", "Wh", "b"))
+    forget = torch.zeros_like(b)
+    forget[len(b) // 4 : len(b) // 2] = forget_bias
+    return weights(wx, wh, b, forget, end)
 
 
-def attention(q, k, v, causal=False):
-    scores = q @ k.T / np.sqrt(q.shape[1])
-    if causal:
-        scores = jnp.where(np.tril(np.ones(scores.shape)) > 0, scores, -1e9)
-    return jnp.stack([softmax(row) for row in scores]) @ v
+def lstm(v, x, forget_bias=1.0):
+    return states(torch.nn.LSTM, x, lstm_weights(v, "lstm_1", forget_bias))
 
 
-def multi_head(p, x, heads, causal=False):
-    wq, wk, wv, wo, bo = p
-    width = x.shape[1] // heads
-    parts = []
-    for head in range(heads):
-        own = slice(head * width, (head + 1) * width)
-        parts.append(attention((x @ wq)[:, own], (x @ wk)[:, own], (x @ wv)[:, own], causal))
-    return jnp.concatenate(parts, axis=1) @ wo + bo
+def both_ways(v, x):
+    params = lstm_weights(v, "bidirectional_1.forwards", 1.0) | lstm_weights(v, "bidirectional_1.backwards", 1.0, "_reverse")
+    return states(torch.nn.LSTM, x, params, bidirectional=True)
 
 
-def layer_norm(gamma, beta, x):
-    mean, var = x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)
-    return gamma * (x - mean) / jnp.sqrt(var + 1e-5) + beta
+def future(steps):
+    """Which steps a step must not see."""
+    return torch.ones(steps, steps, dtype=torch.bool).triu(1)
 
 
-def gelu(x):
-    return 0.5 * x * (1 + erf(x / np.sqrt(2)))
+def attention_weights(v, path):
+    projections = torch.cat([v[f"{path}.{name}"] for name in ("Wq", "Wk", "Wv")], 1).T
+    return {
+        "in_proj_weight": projections,
+        "in_proj_bias": torch.zeros(len(projections)),
+        "out_proj.weight": v[f"{path}.Wo"].T,
+        "out_proj.bias": v[f"{path}.bo"],
+    }
 
 
-def block(p, x, heads, causal):
-    a = x + multi_head(p[2:7], layer_norm(p[0], p[1], x), heads, causal)
-    return a + gelu(layer_norm(p[7], p[8], a) @ p[9] + p[10]) @ p[11] + p[12]
+def multi_head(v, x, heads, causal=False):
+    module = torch.nn.MultiheadAttention(x.shape[-1], heads, batch_first=True)
+    mask = future(x.shape[1]) if causal else None
+    call = {"need_weights": False, "attn_mask": mask}
+    return functional_call(module, attention_weights(v, "multi_head_attention_1"), (x, x, x), call)[0]
 
 
-def recurrent(gates, inputs, units):
-    return [(inputs, gates * units), (units, gates * units), (gates * units,)]
+def block(v, x, heads, ratio, causal, path="transformer_block_1"):
+    width = x.shape[-1]
+    module = torch.nn.TransformerEncoderLayer(
+        width, heads, ratio * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
+    params = {f"self_attn.{name}": p for name, p in attention_weights(v, f"{path}.multi_head_attention_1").items()}
+    for number in (1, 2):
+        params[f"norm{number}.weight"] = v[f"{path}.layer_norm_{number}.gamma"]
+        params[f"norm{number}.bias"] = v[f"{path}.layer_norm_{number}.beta"]
+        params[f"linear{number}.weight"] = v[f"{path}.dense_{number}.W"].T
+        params[f"linear{number}.bias"] = v[f"{path}.dense_{number}.b"]
+    return functional_call(module, params, (x,), {"src_mask": future(x.shape[1]) if causal else None})
 
 
-ATTENTION = [(WIDTH, WIDTH)] * 4 + [(WIDTH,)]
-BLOCK = [(WIDTH,)] * 2 + ATTENTION + [(WIDTH,)] * 2 + [(WIDTH, 2 * WIDTH), (2 * WIDTH,), (2 * WIDTH, WIDTH), (WIDTH,)]
-GRU = recurrent(3, FEATURES, WIDTH) + [(3 * WIDTH,)]
-LSTM = recurrent(4, FEATURES, WIDTH)
-LIFT = [(FEATURES, WIDTH), (WIDTH,)]
-TOWER = [(4, 3), (3,)]
+def attention_shapes(path, width=WIDTH):
+    return {f"{path}.{name}": (width, width) for name in ("Wq", "Wk", "Wv", "Wo")} | {f"{path}.bo": (width,)}
 
 
-def tower(p, s):
-    return jnp.concatenate([jnp.tanh(s[name] @ p[0] + p[1]) for name in "abc"])
-
-
-def mse(y, s):
-    return jnp.mean((y - s["target"]) ** 2)
-
-
-def steps(y, s):
-    return -jnp.mean(jnp.log(y)[jnp.arange(STEPS), s["labels"]])
-
-
-def dice(y, s):
-    t = jnp.eye(CLASSES)[s["labels"]]
-    return 1 - (2 * jnp.sum(y * t) + 1) / (jnp.sum(y) + jnp.sum(t) + 1)
-
-
-def triplet(y, s):
-    return jnp.maximum(jnp.sum((y[:3] - y[3:6]) ** 2) - jnp.sum((y[:3] - y[6:]) ** 2) + 1, 0)
-
-
-def contrastive(y, s):
-    square = jnp.sum((y[:3] - y[3:6]) ** 2)
-    apart = jnp.maximum(1.5 - jnp.sqrt(square + 1e-12), 0)
-    return s["same"] * square + (1 - s["same"]) * apart**2
-
-
-TOWERS = "let tower = dense(3) |> tanh\n  concat(tower(a), tower(b), tower(c))"
-CASES = [
-    # Output, body, loss, shapes of the parameters, the model, the loss.
-    ([5, 4], "x |> rnn(4)", "mse(y, target)", recurrent(1, FEATURES, WIDTH), lambda p, s: rnn(p, s["x"]), mse),
-    ([5, 4], "x |> gru(4)", "mse(y, target)", GRU, lambda p, s: gru(p, s["x"]), mse),
-    ([5, 4], "x |> lstm(4)", "mse(y, target)", LSTM, lambda p, s: lstm(p, s["x"]), mse),
-    ([4], "x |> lstm(4, forget_bias = 0) |> last", "mse(y, target)", LSTM, lambda p, s: lstm(p, s["x"], 0)[-1], mse),
-    ([5, 8], "x |> bidirectional(lstm(4))", "mse(y, target)", 2 * LSTM, lambda p, s: bidirectional(p, s["x"]), mse),
-    ([5, 4], "labels |> embedding(4)", "mse(y, target)", [(CLASSES, 4)], lambda p, s: p[0][s["labels"]], mse),
-    ([5, 3], "x |> positional", "mse(y, target)", [(5, 3)], lambda p, s: s["x"] + p[0], mse),
-    ([5, 3], "attention(x, x, x)", "mse(y, target)", [], lambda p, s: attention(s["x"], s["x"], s["x"]), mse),
-    (
-        [5, 3],
-        "attention(causal = true)(x, x, x)",
-        "mse(y, target)",
-        [],
-        lambda p, s: attention(s["x"], s["x"], s["x"], True),
-        mse,
-    ),
-    (
-        [5, 4],
-        "x |> each dense(4) |> multi_head_attention(2)",
-        "mse(y, target)",
-        LIFT + ATTENTION,
-        lambda p, s: multi_head(p[2:], s["x"] @ p[0] + p[1], 2),
-        mse,
-    ),
-    (
-        [5, 4],
-        "x |> each dense(4) |> transformer_block(2, ratio = 2, causal = true)",
-        "mse(y, target)",
-        LIFT + BLOCK,
-        lambda p, s: block(p[2:], s["x"] @ p[0] + p[1], 2, True),
-        mse,
-    ),
-    (
-        [5, 3],
-        "x |> residual(each dense(3))",
-        "mse(y, target)",
-        [(3, 3), (3,)],
-        lambda p, s: s["x"] + s["x"] @ p[0] + p[1],
-        mse,
-    ),
-    (
-        [5, 3],
-        "x |> rnn(3) |> each softmax",
-        "mean(each cross_entropy(y, labels))",
-        recurrent(1, FEATURES, 3),
-        lambda p, s: jax.vmap(softmax)(rnn(p, s["x"])),
-        steps,
-    ),
-    (
-        [5, 3],
-        "x |> each dense(3) |> sigmoid",
-        "dice(y, each one_hot(labels))",
-        [(3, 3), (3,)],
-        lambda p, s: sigmoid(s["x"] @ p[0] + p[1]),
-        dice,
-    ),
-    ([9], TOWERS, "triplet(y[0..3], y[3..6], y[6..9])", TOWER, tower, triplet),
-    ([9], TOWERS, "contrastive(1.5)(y[0..3], y[3..6], same)", TOWER, tower, contrastive),
-]
+def block_shapes(ratio, path="transformer_block_1", width=WIDTH):
+    norms = {f"{path}.layer_norm_{n}.{name}": (width,) for n in (1, 2) for name in ("gamma", "beta")}
+    wide = {f"{path}.dense_1.W": (width, ratio * width), f"{path}.dense_1.b": (ratio * width,)}
+    narrow = {f"{path}.dense_2.W": (ratio * width, width), f"{path}.dense_2.b": (width,)}
+    return norms | attention_shapes(f"{path}.multi_head_attention_1") | wide | narrow
 
 
 def main():
-    numbers = Numbers(1)
-    fields = {
-        "x": numbers.array((BATCH, STEPS, FEATURES)),
-        "labels": np.array([numbers.next(CLASSES) for _ in range(BATCH * STEPS)]).reshape(BATCH, STEPS),
-        "a": numbers.array((BATCH, 4)),
-        "b": numbers.array((BATCH, 4)),
-        "c": numbers.array((BATCH, 4)),
-        "same": np.array([0.0, 1.0, 0.0, 1.0]),
-    }
-    lines = [json.dumps({name: field.tolist() for name, field in fields.items()})]
-    for output, body, loss, shapes, model, objective in CASES:
-        params = [jnp.asarray(numbers.array(shape)) for shape in shapes]
-        target = numbers.array((BATCH, *output))
-        batch = {**fields, "target": target}
+    cases = Cases()
+    x, wide = {"x": (STEPS, FEATURES)}, {"x": (STEPS, WIDTH)}
+    cases.add("x |> rnn(4)", x, recurrent("rnn_1", 1), lambda v: rnn(v, v["x"]))
+    cases.add("x |> gru(4)", x, recurrent("gru_1", 3, ("bx", "bh")), lambda v: gru(v, v["x"]))
+    cases.add(
+        "x |> gru(4, reset_after = false)", x, recurrent("gru_1", 3, ("bx", "bh")), lambda v: gru_reset_before(v, v["x"])
+    )
+    cases.add("x |> lstm(4)", x, recurrent("lstm_1", 4), lambda v: lstm(v, v["x"]))
+    cases.add(
+        "x |> lstm(4, forget_bias = 0) |> last",
+        x,
+        recurrent("lstm_1", 4),
+        lambda v: lstm(v, v["x"], 0.0)[:, -1],
+    )
+    # Long enough for what little goes wrong in a step to add up.
+    cases.add("x |> lstm(3)", {"x": (40, 2)}, recurrent("lstm_1", 4, inputs=2, units=3), lambda v: lstm(v, v["x"]))
+    cases.add(
+        "x |> gru(3)", {"x": (40, 2)}, recurrent("gru_1", 3, ("bx", "bh"), inputs=2, units=3), lambda v: gru(v, v["x"])
+    )
+    pair = recurrent("bidirectional_1.forwards", 4) | recurrent("bidirectional_1.backwards", 4)
+    cases.add("x |> bidirectional(lstm(4))", x, pair, lambda v: both_ways(v, v["x"]))
+    cases.add("x |> last", x, {}, lambda v: v["x"][:, -1])
 
-        def mean(params, x):
-            samples = {**batch, "x": x}
-            return jnp.mean(jax.vmap(lambda s: objective(model(params, s), s))(samples))
+    labels = Numbers(1).classes((SAMPLES, STEPS), 6)
+    table = {"embedding_1.E": (6, WIDTH)}
+    embedded = {"labels": labels}
+    cases.add(
+        "labels |> embedding(4)",
+        embedded,
+        table,
+        lambda v: F.embedding(v["labels"], v["embedding_1.E"]),
+        classes=6,
+    )
+    cases.add(
+        "labels |> embedding(4)",
+        {"labels": labels[:, 0]},
+        table,
+        lambda v: F.embedding(v["labels"], v["embedding_1.E"]),
+        classes=6,
+    )
+    cases.add("x |> positional", x, {"positional_1.P": (STEPS, FEATURES)}, lambda v: v["x"] + v["positional_1.P"])
 
-        y = jax.vmap(lambda s: model(params, s))(batch)
-        value, (d_params, d_x) = jax.value_and_grad(mean, argnums=(0, 1))(params, batch["x"])
-        case = {"output": output, "body": body, "loss": loss, "params": [p.tolist() for p in params]}
-        case.update({"target": target.tolist(), "y": y.tolist(), "value": float(value)})
-        case["d_params"] = [np.asarray(d).tolist() for d in d_params]
-        if "x |>" in body or "(x, x, x)" in body:
-            case["d_x"] = d_x.tolist()
-        lines.append(json.dumps(case))
-    Path(__file__).with_name("sequences.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    cross = {"q": (4, 3), "k": (6, 3), "v": (6, 2)}
+    attention = F.scaled_dot_product_attention
+    cases.add("attention(q, k, v)", cross, {}, lambda v: attention(v["q"], v["k"], v["v"]))
+    cases.add(
+        "attention(causal = true)(x, x, x)", x, {}, lambda v: attention(v["x"], v["x"], v["x"], is_causal=True)
+    )
+    heads = attention_shapes("multi_head_attention_1")
+    cases.add("x |> multi_head_attention(2)", wide, heads, lambda v: multi_head(v, v["x"], 2))
+    cases.add("x |> multi_head_attention(4, causal = true)", wide, heads, lambda v: multi_head(v, v["x"], 4, True))
+    cases.add("x |> transformer_block(2)", wide, block_shapes(4), lambda v: block(v, v["x"], 2, 4, False))
+    cases.add(
+        "x |> transformer_block(2, ratio = 2, causal = true)",
+        wide,
+        block_shapes(2),
+        lambda v: block(v, v["x"], 2, 2, True),
+    )
+
+    square = {"residual_1.inner.dense_1.W": (3, 3), "residual_1.inner.dense_1.b": (3,)}
+    cases.add(
+        "x |> residual(each dense(3))",
+        x,
+        square,
+        lambda v: v["x"] + F.linear(v["x"], v["residual_1.inner.dense_1.W"].T, v["residual_1.inner.dense_1.b"]),
+    )
+    # A loss of every step: PyTorch's wants the classes as the second axis.
+    cases.add(
+        "mean(each cross_entropy(x |> rnn(6) |> each softmax, labels))",
+        x | embedded,
+        recurrent("rnn_1", 1, units=6),
+        lambda v: F.cross_entropy(rnn(v, v["x"]).transpose(1, 2), v["labels"], reduction="none").mean(1),
+        classes=6,
+    )
+    cases.write(__file__)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
-"""The losses of the first steps of a small network, for every loss, activation and optimizer of the prelude.
+"""The first steps of a small network, for every loss, activation and optimizer of the prelude, by PyTorch.
 
-Run with:  python3 -m venv VENV && VENV/bin/pip install jax && VENV/bin/python tests/oracle/training.py
+Run with:  python3 -m venv VENV && VENV/bin/pip install torch && VENV/bin/python tests/oracle/training.py
 It writes `training.json` beside itself, the same bytes each time.
 
-JAX differentiates, in float64; the formulas are written out below as PyTorch documents them. A compiled program works in
-float32: its losses agree to 1e-4, relative, and most of them to 1e-6.
+PyTorch computes in float64, with its own layers, losses (those that it has; see `layers.py`) and optimizers. A compiled program
+works in float32.
 
 The network is `x |> dense(5) |> HIDDEN |> dense(3) |> OUTPUT` on six inputs. Step k (from 0) takes rows 8k to 8k + 8 of the
 data, in order; its loss is the mean over these rows before the step's update. Inputs, targets and initial weights are small
 multiples of 1/256, so that they are the same numbers in float32.
+
+PyTorch keeps n / (n - 1) times the variance of a batch, the language the variance itself: as the average is linear in what is
+kept, it is put right at the end.
 
 The file:
   steps, batch  20 and 8
@@ -23,267 +26,188 @@ The file:
                   label_frequency  the share of the rows that have the row's label
                   value_frequency  the share of the rows whose first value lies in the same of ten equal intervals
   cases         a list of
-                  group      "loss", "activation" or "optimizer": what the case is there for
+                  group      "loss", "activation", "layer" or "optimizer": what the case is there for
                   hidden, output, loss, optimizer   as the language writes them; the model's output is `y`
                   losses     one number per step
+                  evaluation the mean loss of the first 50 rows after the last step, outside of training
+                  end        the parameters and the states of layers after the last step, by path
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+import torch
+import torch.nn.functional as F
+from cases import Numbers, array
+from torch import nn, optim
 
-jax.config.update("jax_enable_x64", True)
-
-STEPS, BATCH, INPUTS, HIDDEN, OUTPUTS = 20, 8, 6, 5, 3
+STEPS, BATCH, INPUTS, HIDDEN, OUTPUTS, EVALUATED = 20, 8, 6, 5, 3, 50
 ROWS = STEPS * BATCH
-
-
-class Numbers:
-    """Multiples of 1/64 from a linear congruential generator: state = 1664525 state + 1013904223 mod 2^32."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def next(self, below):
-        self.state = (1664525 * self.state + 1013904223) % 2**32
-        return (self.state >> 8) % below
-
-    def array(self, shape, low, high):
-        count = (high - low) * 64 + 1
-        values = [low + self.next(count) / 64 for _ in range(int(np.prod(shape)))]
-        return np.array(values).reshape(shape)
 
 
 def make_weights(numbers):
     return {
-        "dense_1.W": numbers.array((INPUTS, HIDDEN), -1, 1) / 2,
-        "dense_1.b": numbers.array((HIDDEN,), -1, 1) / 4,
-        "dense_2.W": numbers.array((HIDDEN, OUTPUTS), -1, 1) / 2,
-        "dense_2.b": numbers.array((OUTPUTS,), -1, 1) / 4,
+        "dense_1.W": numbers.array((INPUTS, HIDDEN)) / 2,
+        "dense_1.b": numbers.array((HIDDEN,)) / 4,
+        "dense_2.W": numbers.array((HIDDEN, OUTPUTS)) / 2,
+        "dense_2.b": numbers.array((OUTPUTS,)) / 4,
     }
 
 
 def make_data(numbers):
     x = numbers.array((ROWS, INPUTS), -2, 2)
     # Targets follow from the inputs, with some noise, so that there is something to learn.
-    value = np.round((x[:, :3] * x[:, 3:] / 2 + x[:, 1:4]) * 64) / 64 + numbers.array((ROWS, OUTPUTS), 0, 1) / 4
-    label = np.argmax(value, axis=1)
-    first = np.array([numbers.next(65) for _ in range(ROWS)])
-    second = np.array([numbers.next(65 - int(taken)) for taken in first])
-    share = np.stack([first, second, 64 - first - second], axis=1) / 64
-    interval = np.minimum((value[:, 0] - value[:, 0].min()) / np.ptp(value[:, 0]) * 10, 9).astype(int)
+    value = ((x[:, :3] * x[:, 3:] / 2 + x[:, 1:4]) * 64).round() / 64 + numbers.array((ROWS, OUTPUTS), 0, 1) / 4
+    label = value.argmax(1)
+    first = torch.tensor([numbers.below(65) for _ in range(ROWS)])
+    second = torch.tensor([numbers.below(65 - int(taken)) for taken in first])
+    first_value = value[:, 0]
+    interval = ((first_value - first_value.min()) / (first_value.max() - first_value.min()) * 10).int().clamp(max=9)
     return {
         "x": x,
         "value": value,
-        "flag": (value > 0.5).astype(float),
-        "sign": np.where(value > 0.5, 1.0, -1.0),
-        "share": share,
+        "flag": (value > 0.5).double(),
+        "sign": torch.where(value > 0.5, 1.0, -1.0),
+        "share": torch.stack([first, second, 64 - first - second], 1) / 64,
         "label": label,
-        "label_frequency": np.array([np.mean(label == one) for one in label]),
-        "value_frequency": np.array([np.mean(interval == one) for one in interval]),
+        "label_frequency": torch.stack([(label == one).double().mean() for one in label]),
+        "value_frequency": torch.stack([(interval == one).double().mean() for one in interval]),
     }
 
 
-# Activations: torch.nn.functional of the same names. `step` has derivative 0; `gelu` is the exact form.
-def erf(x):
-    return jax.scipy.special.erf(x)
+class Step(nn.Module):
+    """1 for positive sums; its derivative is 0."""
+
+    def forward(self, x):
+        return 0 * x + (x > 0)
 
 
 ACTIVATIONS = {
-    "linear": lambda x: x,
-    "relu": lambda x: jnp.where(x > 0, x, 0.0),
-    "sigmoid": jax.nn.sigmoid,
-    "leaky_relu": lambda x: jnp.where(x > 0, x, 0.01 * x),
-    "elu": lambda x: jnp.where(x > 0, x, jnp.expm1(jnp.minimum(x, 0.0))),
-    "tanh": jnp.tanh,
-    "step": lambda x: jnp.where(x > 0, 1.0, 0.0),
-    "softmax": lambda x: jax.nn.softmax(x, axis=-1),
-    "gelu": lambda x: 0.5 * x * (1 + erf(x / jnp.sqrt(2.0))),
-    "silu": lambda x: x * jax.nn.sigmoid(x),
-    "selu": lambda x: 1.0507009873554805 * jnp.where(x > 0, x, 1.6732632423543772 * jnp.expm1(jnp.minimum(x, 0.0))),
-    "softplus": lambda x: jnp.logaddexp(x, 0.0),
+    "linear": nn.Identity,
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "tanh": nn.Tanh,
+    "step": Step,
+    "softmax": partial(nn.Softmax, dim=-1),
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "selu": nn.SELU,
+    "softplus": partial(nn.Softplus, threshold=100),
 }
 
+LAYERS = {
+    "batch_norm |> tanh": lambda: nn.Sequential(nn.BatchNorm1d(HIDDEN), nn.Tanh()),
+    "layer_norm |> tanh": lambda: nn.Sequential(nn.LayerNorm(HIDDEN), nn.Tanh()),
+}
 
-# Losses of a batch: the mean over the rows of what a row loses.
-def mse(y, d):
-    """torch mse_loss."""
-    return jnp.mean((y - d["value"]) ** 2)
-
-
-def mae(y, d):
-    """torch l1_loss."""
-    return jnp.mean(jnp.abs(y - d["value"]))
-
-
-def huber(y, d):
-    """torch huber_loss, delta = 1."""
-    e = jnp.abs(y - d["value"])
-    return jnp.mean(jnp.where(e <= 1, 0.5 * e**2, e - 0.5))
+# What PyTorch calls the parameters and states, and what the language does.
+PATHS = {
+    "0.weight": "dense_1.W",
+    "0.bias": "dense_1.b",
+    "2.weight": "dense_2.W",
+    "2.bias": "dense_2.b",
+}
+NORM_PATHS = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean", "running_var": "running_var"}
 
 
-def hinge(y, d):
-    """mean(max(0, 1 - t y)), t = -1 or 1."""
-    margin = 1 - d["sign"] * y
-    return jnp.mean(jnp.where(margin > 0, margin, 0.0))
+def balanced(y, target, frequency):
+    return (F.mse_loss(y, target, reduction="none").mean(1) / frequency).mean()
 
 
-def binary_cross_entropy(y, d):
-    """torch binary_cross_entropy; y is a sigmoid's."""
-    return -jnp.mean(d["flag"] * jnp.log(y) + (1 - d["flag"]) * jnp.log(1 - y))
-
-
-def cross_entropy(y, d):
-    """torch nll_loss of log y; y is a softmax's."""
-    return -jnp.mean(jnp.log(jnp.take_along_axis(y, d["label"][:, None], axis=1)))
-
-
-def kl_divergence(y, d):
-    """torch kl_div of log y with reduction = batchmean; y is a softmax's, and 0 log 0 = 0."""
-    t = d["share"]
-    log_t = jnp.log(jnp.where(t > 0, t, 1.0))
-    return jnp.mean(jnp.sum(jnp.where(t > 0, t * (log_t - jnp.log(y)), 0.0), axis=1))
-
-
-def class_balanced_mse(y, d):
-    """The mean of (y - one_hot)^2 over the outputs, divided by the frequency of the row's label."""
-    hot = jnp.eye(OUTPUTS)[d["label"]]
-    return jnp.mean(jnp.mean((y - hot) ** 2, axis=1) / d["label_frequency"])
-
-
-def interval_balanced_mse(y, d):
-    """The mean of (y - t)^2 over the outputs, divided by the frequency of the row's interval."""
-    return jnp.mean(jnp.mean((y - d["value"]) ** 2, axis=1) / d["value_frequency"])
-
-
+# The losses of a batch, and what stands before them.
 LOSSES = {
-    "mse(y, value)": mse,
-    "mae(y, value)": mae,
-    "huber(y, value)": huber,
-    "hinge(y, sign)": hinge,
-    "binary_cross_entropy(y, flag)": binary_cross_entropy,
-    "cross_entropy(y, label)": cross_entropy,
-    "kl_divergence(y, share)": kl_divergence,
-    "class_balanced_mse(y, label, label_frequency)": class_balanced_mse,
-    "interval_balanced_mse(y, value, value_frequency)": interval_balanced_mse,
+    "mse(y, value)": ("linear", lambda y, d: F.mse_loss(y, d["value"])),
+    "mae(y, value)": ("linear", lambda y, d: F.l1_loss(y, d["value"])),
+    "huber(y, value)": ("linear", lambda y, d: F.huber_loss(y, d["value"])),
+    "hinge(y, sign)": ("linear", lambda y, d: F.hinge_embedding_loss(d["sign"] * y, -torch.ones_like(y))),
+    "binary_cross_entropy(y, flag)": ("sigmoid", lambda y, d: F.binary_cross_entropy(y, d["flag"])),
+    "cross_entropy(y, label)": ("softmax", lambda y, d: F.nll_loss(y.log(), d["label"])),
+    "kl_divergence(y, share)": ("softmax", lambda y, d: F.kl_div(y.log(), d["share"], reduction="batchmean")),
+    "class_balanced_mse(y, label, label_frequency)": (
+        "softmax",
+        lambda y, d: balanced(y, F.one_hot(d["label"], OUTPUTS).double(), d["label_frequency"]),
+    ),
+    "interval_balanced_mse(y, value, value_frequency)": (
+        "linear",
+        lambda y, d: balanced(y, d["value"], d["value_frequency"]),
+    ),
 }
 
-OUTPUT_OF_LOSS = {
-    "binary_cross_entropy(y, flag)": "sigmoid",
-    "cross_entropy(y, label)": "softmax",
-    "kl_divergence(y, share)": "softmax",
-    "class_balanced_mse(y, label, label_frequency)": "softmax",
-}
-
-
-# Optimizers: torch.optim of the same names; `momentum` and `nesterov` are SGD(momentum = 0.9, nesterov = ...), dampening 0.
-# Each takes parameter p, gradient g, its states s and the step t from 1, and gives the new p and s.
-def sgd(p, g, s, t, lr=0.01):
-    return p - lr * g, s
-
-
-def momentum(p, g, s, t, lr=0.01, beta=0.9):
-    v = beta * s[0] + g
-    return p - lr * v, [v]
-
-
-def nesterov(p, g, s, t, lr=0.01, beta=0.9):
-    v = beta * s[0] + g
-    return p - lr * (g + beta * v), [v]
-
-
-def adagrad(p, g, s, t, lr=0.01, eps=1e-10):
-    total = s[0] + g**2
-    return p - lr * g / (np.sqrt(total) + eps), [total]
-
-
-def rmsprop(p, g, s, t, lr=0.001, rho=0.99, eps=1e-8):
-    square = rho * s[0] + (1 - rho) * g**2
-    return p - lr * g / (np.sqrt(square) + eps), [square]
-
-
-def adadelta(p, g, s, t, lr=1.0, rho=0.9, eps=1e-6):
-    square = rho * s[0] + (1 - rho) * g**2
-    change = np.sqrt(s[1] + eps) / np.sqrt(square + eps) * g
-    return p - lr * change, [square, rho * s[1] + (1 - rho) * change**2]
-
-
-def adam(p, g, s, t, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
-    mean = beta1 * s[0] + (1 - beta1) * g
-    square = beta2 * s[1] + (1 - beta2) * g**2
-    mean_hat = mean / (1 - beta1**t)
-    square_hat = square / (1 - beta2**t)
-    return p - lr * mean_hat / (np.sqrt(square_hat) + eps), [mean, square]
-
-
-def adamw(p, g, s, t, lr=0.001, decay=0.01, **rest):
-    return adam(p - lr * decay * p, g, s, t, lr=lr, **rest)
-
-
-# As the language calls it, and the function with its configuration. The defaults move little in twenty steps; so each
-# stands here a second time with a rate that does.
+# The defaults of the language, which are not all PyTorch's, move little in twenty steps; so each stands here a second time with a
+# rate that does.
 OPTIMIZERS = {
-    "sgd()": (sgd, {}),
-    "sgd(lr = 0.1)": (sgd, {"lr": 0.1}),
-    "momentum()": (momentum, {}),
-    "momentum(lr = 0.05, beta = 0.8)": (momentum, {"lr": 0.05, "beta": 0.8}),
-    "nesterov()": (nesterov, {}),
-    "nesterov(lr = 0.05, beta = 0.8)": (nesterov, {"lr": 0.05, "beta": 0.8}),
-    "adagrad()": (adagrad, {}),
-    "adagrad(lr = 0.1)": (adagrad, {"lr": 0.1}),
-    "rmsprop()": (rmsprop, {}),
-    "rmsprop(lr = 0.02, rho = 0.9)": (rmsprop, {"lr": 0.02, "rho": 0.9}),
-    "adadelta()": (adadelta, {}),
-    "adadelta(lr = 20, rho = 0.95)": (adadelta, {"lr": 20.0, "rho": 0.95}),
-    "adam()": (adam, {}),
-    "adam(lr = 0.05)": (adam, {"lr": 0.05}),
-    "adamw()": (adamw, {}),
-    "adamw(lr = 0.05, decay = 0.1)": (adamw, {"lr": 0.05, "decay": 0.1}),
+    "sgd()": partial(optim.SGD, lr=0.01),
+    "sgd(lr = 0.1)": partial(optim.SGD, lr=0.1),
+    "momentum()": partial(optim.SGD, lr=0.01, momentum=0.9),
+    "momentum(lr = 0.05, beta = 0.8)": partial(optim.SGD, lr=0.05, momentum=0.8),
+    "nesterov()": partial(optim.SGD, lr=0.01, momentum=0.9, nesterov=True),
+    "nesterov(lr = 0.05, beta = 0.8)": partial(optim.SGD, lr=0.05, momentum=0.8, nesterov=True),
+    "adagrad()": partial(optim.Adagrad, lr=0.01),
+    "adagrad(lr = 0.1)": partial(optim.Adagrad, lr=0.1),
+    "rmsprop()": partial(optim.RMSprop, lr=0.001, alpha=0.99),
+    "rmsprop(lr = 0.02, rho = 0.9)": partial(optim.RMSprop, lr=0.02, alpha=0.9),
+    "adadelta()": partial(optim.Adadelta, lr=1.0),
+    "adadelta(lr = 20, rho = 0.95)": partial(optim.Adadelta, lr=20.0, rho=0.95),
+    "adam()": partial(optim.Adam, lr=0.001),
+    "adam(lr = 0.05)": partial(optim.Adam, lr=0.05),
+    "adamw()": partial(optim.AdamW, lr=0.001),
+    "adamw(lr = 0.05, decay = 0.1)": partial(optim.AdamW, lr=0.05, weight_decay=0.1),
 }
 
 
 def train(weights, data, hidden, output, loss, optimizer):
-    def objective(weights, rows):
-        h = ACTIVATIONS[hidden](rows["x"] @ weights["dense_1.W"] + weights["dense_1.b"])
-        y = ACTIVATIONS[output](h @ weights["dense_2.W"] + weights["dense_2.b"])
-        return LOSSES[loss](y, rows)
-
-    gradient = jax.jit(jax.value_and_grad(objective))
-    update, configuration = OPTIMIZERS[optimizer]
-    states = {path: [np.zeros_like(p), np.zeros_like(p)] for path, p in weights.items()}
+    """The loss of each step, that of the evaluation, and the tensors at the end."""
+    middle = (ACTIVATIONS | LAYERS)[hidden]()
+    model = nn.Sequential(nn.Linear(INPUTS, HIDDEN), middle, nn.Linear(HIDDEN, OUTPUTS), ACTIVATIONS[output]())
+    tensors = model.state_dict()
+    for name, path in PATHS.items():
+        # PyTorch's matrices are the transposes.
+        tensors[name].copy_(weights[path].t())
+    rule = OPTIMIZERS[optimizer](model.parameters())
     losses = []
     for step in range(STEPS):
         rows = {name: field[step * BATCH : (step + 1) * BATCH] for name, field in data.items()}
-        value, gradients = gradient(weights, rows)
-        losses.append(float(f"{float(value):.9g}"))
-        weights = dict(weights)
-        for path, g in gradients.items():
-            new = update(weights[path], np.asarray(g), states[path], step + 1, **configuration)
-            weights[path], states[path] = new
-    return losses
+        value = LOSSES[loss][1](model(rows["x"]), rows)
+        rule.zero_grad()
+        value.backward()
+        rule.step()
+        losses.append(float(f"{value.item():.9g}"))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            start = (1 - module.momentum) ** STEPS
+            module.running_var.copy_(start + (module.running_var - start) * (BATCH - 1) / BATCH)
+    model.eval()
+    rows = {name: field[:EVALUATED] for name, field in data.items()}
+    evaluation = float(f"{LOSSES[loss][1](model(rows['x']), rows).item():.9g}")
+    end = {path: array(tensors[name].t()) for name, path in PATHS.items()}
+    for name, tensor in tensors.items():
+        place, _, kind = name.rpartition(".")
+        if place == "1.0" and kind in NORM_PATHS:
+            end[f"{hidden.split()[0]}_1.{NORM_PATHS[kind]}"] = array(tensor)
+    return {"losses": losses, "evaluation": evaluation, "end": end}
 
 
 def main():
     numbers = Numbers(1)
     weights, data = make_weights(numbers), make_data(numbers)
     chosen = []
-    for loss in LOSSES:
+    for loss, (output, _) in LOSSES.items():
         # Divided by a frequency, the gradients are some ten times as large.
         rate = "sgd()" if loss.startswith("interval") else "sgd(lr = 0.1)"
-        chosen.append(("loss", "tanh", OUTPUT_OF_LOSS.get(loss, "linear"), loss, rate))
-    for hidden in ACTIVATIONS:
-        chosen.append(("activation", hidden, "linear", "mse(y, value)", "sgd(lr = 0.1)"))
+        chosen.append(("loss", "tanh", output, loss, rate))
+    for group, hiddens in [("activation", ACTIVATIONS), ("layer", LAYERS)]:
+        for hidden in hiddens:
+            chosen.append((group, hidden, "linear", "mse(y, value)", "sgd(lr = 0.1)"))
     for optimizer in OPTIMIZERS:
         chosen.append(("optimizer", "tanh", "linear", "mse(y, value)", optimizer))
     cases = []
     for group, hidden, output, loss, optimizer in chosen:
-        losses = train(weights, data, hidden, output, loss, optimizer)
-        assert all(np.isfinite(losses)), (hidden, loss, optimizer)
-        case = {"group": group, "hidden": hidden, "output": output, "loss": loss, "optimizer": optimizer, "losses": losses}
-        cases.append(case)
+        found = train(weights, data, hidden, output, loss, optimizer)
+        assert all(torch.tensor(found["losses"]).isfinite()), (hidden, loss, optimizer)
+        cases.append({"group": group, "hidden": hidden, "output": output, "loss": loss, "optimizer": optimizer, **found})
     parts = {
         "steps": STEPS,
         "batch": BATCH,

@@ -2,7 +2,6 @@
 
 mod bodies;
 mod elaboration;
-mod layers;
 mod rates;
 mod texts;
 
