@@ -203,3 +203,9 @@ fn layers_over_sequences_agree_with_pytorch() {
 fn layers_for_images_and_series_agree_with_pytorch() {
     check(include_str!("../oracle/images.json"), 30);
 }
+
+/// ONNX computes its vectors in float32, in an order of its own; see `tests/oracle/node_vectors.py`.
+#[test]
+fn operators_agree_with_the_vectors_of_onnx() {
+    check(include_str!("../oracle/node_vectors.json"), 300);
+}
