@@ -21,6 +21,7 @@ mod lower;
 mod mistakes;
 mod models;
 mod networks;
+mod noise;
 mod numerics;
 mod oracle;
 mod plan;

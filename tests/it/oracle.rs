@@ -54,7 +54,7 @@ pub(crate) fn difference(found: &Array, expected: &Value) -> Option<String> {
 
 /// The graph of `samples` samples: the outputs of the model; with `weights`, the names of outputs, the gradients of the sum of all
 /// of these times inputs `weights.NAME` with respect to what is named in `wrt`, as outputs `d NAME`; and the next states.
-fn graph_of(model: &Model, samples: usize, training: bool, weights: &[String], wrt: &[String]) -> Graph {
+pub(crate) fn graph_of(model: &Model, samples: usize, training: bool, weights: &[String], wrt: &[String]) -> Graph {
     let body = &model.body;
     let mut b = Builder::new("case");
     let inputs: Vec<NodeId> =
