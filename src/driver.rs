@@ -124,7 +124,11 @@ pub fn check_file(path: &Path, settings: &Settings, read_data: bool) -> Checked 
             let leaks = !checked.diagnostics.iter().any(is_leak);
             if let Some(dataset) = data::load(declared, &checked.paths, &mut checked.sources, &mut found) {
                 data::audit(&checked.hir, number, &dataset, leaks, &mut found);
-                let counted = advice::Counted { data: number, training_rows: dataset.split.train.len() };
+                let counted = advice::Counted {
+                    data: number,
+                    training_rows: dataset.split.train.len(),
+                    spreads: data::spreads(&dataset),
+                };
                 let advice = advice::after_counting(&checked.program, &checked.sources, &checked.hir, &counted);
                 advice.into_iter().for_each(|advice| found.push(advice));
             }

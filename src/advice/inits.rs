@@ -21,6 +21,8 @@ enum Made {
     Glorot,
     /// All the same number.
     Same(f64),
+    /// Another variance.
+    Other(f64),
 }
 
 /// What an activation does to large numbers.
@@ -31,6 +33,9 @@ enum Shape {
     /// Slope 1 on the right, much less on the left: `relu` and its family.
     Rectifying,
 }
+
+/// Where `tanh` and `sigmoid` are flat, and sums of inputs of about 1 should not begin.
+const FLAT: f64 = 4.0;
 
 /// How much of the variance a stack of rectified layers may lose.
 const LOST: f64 = 1.0 / 256.0;
@@ -81,7 +86,13 @@ fn look(seen: &Seen<'_>, model: &Model, reported: &mut BTreeSet<Span>, found: &m
                 count += 1;
                 first = first.or(Some(site));
             }
-            (Made::He | Made::Glorot | Made::Same(_), ..) => {}
+            (Made::Other(variance), Some(Shape::Saturating), Some(chosen)) if variance * fan_in > FLAT * FLAT => {
+                if reported.insert(site) {
+                    let sum = (variance * fan_in).sqrt();
+                    found.push(problems::saturated_from_the_start(chosen, body[end].site, sum));
+                }
+            }
+            (Made::He | Made::Glorot | Made::Same(_) | Made::Other(_), ..) => {}
         }
     }
     // What brings sizes back to 1, or leads around the layers, makes up for it.
@@ -155,7 +166,7 @@ fn made(param: &Param) -> Option<Made> {
     match () {
         () if is_two(variance * fan_in) => Some(Made::He),
         () if is_two(variance * (fan_in + fan_out)) => Some(Made::Glorot),
-        () => None,
+        () => Some(Made::Other(variance)),
     }
 }
 

@@ -4,16 +4,49 @@
 //! can be any number.
 
 use super::scalar::{Scalars, TRIED, same_elements};
-use super::{Seen, text};
-use crate::check::hir::{Binding, Body, Elementwise, HirOp, Model, Run, Value, ValueId};
+use super::{Seen, Spread, text};
+use crate::check::hir::{Binding, Body, BodyInput, DataField, Elementwise, HirOp, Model, Run, Value, ValueId};
 use crate::diagnostics::{Diagnostics, Edit, advice as problems};
 use crate::source::Span;
+use std::collections::BTreeMap;
 
-pub(super) fn losses(seen: &Seen<'_>, found: &mut Diagnostics) {
-    for run in &seen.hir.runs {
-        let model = &seen.hir.models[run.model];
-        probabilities(seen, run, model, found);
-        squares(seen, run, found);
+pub(super) fn losses(seen: &Seen<'_>, run: &Run, spreads: &BTreeMap<&str, Spread>, found: &mut Diagnostics) {
+    let model = &seen.hir.models[run.model];
+    probabilities(seen, run, model, found);
+    squares(seen, run, found);
+    of_answers(seen, run, spreads, found);
+}
+
+/// Squared differences between something that saturates and numbers that say yes or no.
+pub(super) fn of_answers(seen: &Seen<'_>, run: &Run, spreads: &BTreeMap<&str, Spread>, found: &mut Diagnostics) {
+    let (loss, model) = (&run.loss, &seen.hir.models[run.model]);
+    let functions = Scalars::of(&model.body);
+    let saturates = |output: ValueId| {
+        let of_sum = functions.root(output).is_some_and(|root| is_affine(&model.body, root));
+        let near = |z: f64, wanted: f64| functions.at(output, z).is_some_and(|value| (value - wanted).abs() < 1e-3);
+        // A threshold is no slope that could be steeper.
+        of_sum
+            && near(-30.0, 0.0)
+            && near(30.0, 1.0)
+            && functions.at(output, -1.0) < functions.at(output, 1.0)
+            && !near(1.0, 1.0)
+    };
+    for value in loss.values.iter().filter(|value| is_square(loss, value)) {
+        let difference = resolved(loss, value.operands[0]);
+        let sides = difference.operands.iter().filter(|_| is(difference, Elementwise::Sub));
+        let inputs: Vec<&BodyInput> = sides.filter_map(|&side| input(loss, side)).collect();
+        let of = |binding: Binding| inputs.iter().find(|input| input.binding == binding).map(|input| &input.name);
+        let (Some(output), Some(target)) = (of(Binding::ModelOutput), of(Binding::Field)) else { continue };
+        let Some((_, end)) = model.body.outputs.iter().find(|(name, _)| name == output) else { continue };
+        let answers = spreads.get(target.as_str()).is_some_and(|spread| spread.yes_or_no);
+        let field = seen.hir.data[run.data].fields.iter().find(|field| field.name.value == *target);
+        // Of a category as numbers it was said above.
+        let category = |field: &&DataField| {
+            field.body.outputs.iter().any(|(_, end)| matches!(resolved(&field.body, *end).op, HirOp::OneHot))
+        };
+        if let Some(field) = field.filter(|field| answers && saturates(*end) && !category(field)) {
+            found.push(problems::squares_of_classes(value.site, field.name.span));
+        }
     }
 }
 
@@ -121,6 +154,14 @@ fn output_input(loss: &Body, id: ValueId) -> Option<&str> {
     let HirOp::Input(at) = loss[id].op else { return None };
     let input = loss.inputs.get(at).filter(|input| input.binding == Binding::ModelOutput)?;
     Some(&input.name)
+}
+
+/// The input that a value is, changed in shape at most.
+pub(super) fn input(body: &Body, id: ValueId) -> Option<&BodyInput> {
+    match resolved(body, id).op {
+        HirOp::Input(at) => body.inputs.get(at),
+        _ => None,
+    }
 }
 
 /// Whether a value is a product with parameters, or that with a bias: it can be any number.

@@ -1,12 +1,13 @@
 //! Models against what the data holds: inputs far from where first weights begin, targets that the last activation cannot
 //! reach, products that one hidden layer has to build out of bends.
 
+use super::losses::{input, is_affine};
 use super::ranges::{ANY, Range, ranges};
-use super::samples::{Rows, samples};
-use super::scalar::{Scalars, same_elements};
-use super::{Seen, text};
+use super::samples::Rows;
+use super::scalar::Scalars;
+use super::{Seen, Spread, text};
 use crate::check::hir::{
-    Binding, Body, Data, DataField, Element, Elementwise, Hir, HirOp, Model, Run, SourceSpec, ValueId,
+    Binding, Body, Data, DataField, Element, Elementwise, Hir, HirOp, Model, Run, SourceSpec, Value, ValueId,
 };
 use crate::diagnostics::{Diagnostics, advice as problems, audit};
 use crate::source::Span;
@@ -19,14 +20,9 @@ const WIDE: f64 = 10.0;
 /// A hidden layer with more units than this can build a product well enough.
 const FEW_UNITS: usize = 8;
 
-pub(super) fn reach(seen: &Seen<'_>, found: &mut Diagnostics) {
-    let rows: Vec<BTreeMap<&str, Rows>> = seen.hir.data.iter().map(samples).collect();
-    for run in &seen.hir.runs {
-        let known = &rows[run.data];
-        wide_inputs(seen.hir, run, known, found);
-        unreached_targets(seen, run, known, found);
-        products(seen, run, found);
-    }
+pub(super) fn reach(seen: &Seen<'_>, run: &Run, known: &BTreeMap<&str, Rows>, found: &mut Diagnostics) {
+    wide_inputs(seen.hir, run, known, found);
+    products(seen, run, found);
 }
 
 fn field<'d>(data: &'d Data, name: &str) -> Option<&'d DataField> {
@@ -111,42 +107,45 @@ fn inputs_of(body: &Body, id: ValueId) -> BTreeSet<&str> {
 }
 
 /// Targets beyond what the last activation gives.
-fn unreached_targets(seen: &Seen<'_>, run: &Run, known: &BTreeMap<&str, Rows>, found: &mut Diagnostics) {
+pub(super) fn unreached_targets(seen: &Seen<'_>, run: &Run, spreads: &BTreeMap<&str, Spread>, found: &mut Diagnostics) {
     let (model, data, loss) = (&seen.hir.models[run.model], &seen.hir.data[run.data], &run.loss);
-    let resolved = |mut id: ValueId| {
-        while let Some(operand) = same_elements(loss, &loss[id]) {
-            id = operand;
-        }
-        id
-    };
-    let input = |id: ValueId, binding: Binding| match loss[resolved(id)].op {
-        HirOp::Input(at) => loss.inputs.get(at).filter(|input| input.binding == binding),
-        _ => None,
-    };
+    let input = |id: ValueId, binding: Binding| input(loss, id).filter(|input| input.binding == binding);
+    let is = |value: &Value, op: Elementwise| matches!(value.op, HirOp::Elementwise(other) if other == op);
     let mut of_model: Option<Vec<Range>> = None;
-    for value in loss.values.iter().filter(|value| matches!(value.op, HirOp::Elementwise(Elementwise::Sub))) {
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    for value in &loss.values {
         let [a, b] = value.operands.as_slice() else { continue };
-        let pair = [(*a, *b), (*b, *a)]
-            .into_iter()
-            .find_map(|(output, target)| Some((input(output, Binding::ModelOutput)?, input(target, Binding::Field)?)));
+        // A difference, or the logarithm of a probability by how much it counts.
+        let logarithm = is(value, Elementwise::Mul);
+        if !logarithm && !is(value, Elementwise::Sub) {
+            continue;
+        }
+        let compared = |id: ValueId| match logarithm {
+            true => is(&loss[id], Elementwise::Log).then(|| loss[id].operands[0]),
+            false => Some(id),
+        };
+        let pair = [(*a, *b), (*b, *a)].into_iter().find_map(|(output, target)| {
+            Some((input(compared(output)?, Binding::ModelOutput)?, input(target, Binding::Field)?))
+        });
         let Some((output, target)) = pair.filter(|(_, target)| target.ty.element == Element::Number) else { continue };
-        let Some(rows) = known.get(target.name.as_str()) else { continue };
+        let Some(spread) = spreads.get(target.name.as_str()) else { continue };
         let Some(&(_, end)) = model.body.outputs.iter().find(|(name, _)| *name == output.name) else { continue };
         let range = of_model.get_or_insert_with(|| ranges(&model.body, &|_| ANY))[end.0 as usize];
-        let numbers: Vec<f64> = rows.iter().flatten().copied().filter(|number| number.is_finite()).collect();
-        let lowest = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-        let highest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let margin = 0.02 * (highest - lowest);
-        let share = |beyond: &dyn Fn(f64) -> bool| {
-            numbers.iter().filter(|number| beyond(**number)).count() * 20 > numbers.len()
-        };
-        let Some(field) = field(data, &target.name) else { continue };
-        let end = &model.body[end];
+        let Some(field) = field(data, &target.name).filter(|_| !told.contains(target.name.as_str())) else { continue };
+        let margin = 0.02 * (spread.ends[1] - spread.ends[0]);
+        // A few rows far out may be outliers; none of them is a probability.
+        let [low, high] = if logarithm { spread.ends } else { spread.most };
         let (limit, reached) = match () {
-            () if share(&|number| number < range.0 - margin) => (range.0, lowest),
-            () if share(&|number| number > range.1 + margin) => (range.1, highest),
+            () if low < range.0 - margin => (range.0, spread.ends[0]),
+            () if high > range.1 + margin => (range.1, spread.ends[1]),
             () => continue,
         };
+        told.insert(&target.name);
+        let end = &model.body[end];
+        if logarithm {
+            found.push(problems::target_is_no_probability(value.site, &field.name, reached));
+            continue;
+        }
         let inside = super::losses::within(end.site, model.span);
         let fix = if inside { text::cut_from_pipe(seen.source(), end.site) } else { Vec::new() };
         found.push(problems::unreached_target(end.site, &output.name, limit, &field.name, reached, fix));
@@ -155,11 +154,14 @@ fn unreached_targets(seen: &Seen<'_>, run: &Run, known: &BTreeMap<&str, Rows>, f
 
 /// Products of inputs that a single narrow layer has to build.
 fn products(seen: &Seen<'_>, run: &Run, found: &mut Diagnostics) {
-    let Some((units, 2)) = depth(&seen.hir.models[run.model]) else { return };
+    let Some((units, layers)) = depth(&seen.hir.models[run.model]) else { return };
+    if layers > 2 || (layers < 2 && !is_one_sum(&seen.hir.models[run.model])) {
+        return;
+    }
     // Where a deeper model is trained beside it, the difference is what is looked for.
     let others = seen.hir.runs.iter().filter(|other| other.span == run.span);
-    let deeper = |other: &Run| depth(&seen.hir.models[other.model]).is_none_or(|(_, layers)| layers > 2);
-    if units > FEW_UNITS || others.into_iter().any(deeper) {
+    let deeper = |other: &Run| depth(&seen.hir.models[other.model]).is_none_or(|(_, deep)| deep > layers);
+    if (layers == 2 && units > FEW_UNITS) || others.into_iter().any(deeper) {
         return;
     }
     let (model, data) = (&seen.hir.models[run.model], &seen.hir.data[run.data]);
@@ -176,9 +178,16 @@ fn products(seen: &Seen<'_>, run: &Run, found: &mut Diagnostics) {
         }) else {
             return;
         };
-        found.push(problems::product_of_inputs(name, units, place));
+        found.push(problems::product_of_inputs(name, (layers == 2).then_some(units), place));
         return;
     }
+}
+
+/// Whether every output is a function of one sum of the inputs, so that nothing is hidden.
+fn is_one_sum(model: &Model) -> bool {
+    let functions = Scalars::of(&model.body);
+    let of_sum = |id: ValueId| functions.root(id).is_some_and(|root| is_affine(&model.body, root));
+    model.body.outputs.iter().all(|(_, id)| of_sum(*id))
 }
 
 /// The units of the first product with parameters and how many stand behind one another on the longest way; `None` where the

@@ -5,21 +5,30 @@
 //! looked at, but for the classes of each part.
 
 use super::{Column, Dataset, Split, Storage};
-use crate::check::hir::{Binding, ColumnSelector, Data, DataField, Element, Fitted, Hir, HirOp, Value, ValueId};
+use crate::advice::Spread;
+use crate::check::hir::{
+    Binding, ColumnSelector, Data, DataField, Element, Fitted, Hir, HirOp, SourceSpec, Value, ValueId,
+};
 use crate::diagnostics::{Diagnostics, Edit, audit as problems};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
 
 /// Looks over a data set, that of `hir.data[number]`. With `leaks` also for targets among the inputs.
 pub fn audit(hir: &Hir, number: usize, dataset: &Dataset, leaks: bool, diagnostics: &mut Diagnostics) {
     let data = &hir.data[number];
     let roles = Roles::of(hir, number);
+    // Where the program makes the values itself, what follows from what is written there.
+    let generated = data.sources.iter().all(|(_, source)| matches!(source.value, SourceSpec::Generate { .. }));
     for (field, column) in data.fields.iter().zip(&dataset.fields) {
         constants(data, field, column, &dataset.split.train, diagnostics);
     }
     for (number, (field, column)) in data.fields.iter().zip(&dataset.fields).enumerate() {
         // What becomes of a class is measured where it is to be told, not where it is given.
-        let measured = roles.targets.contains(&number) || roles.inputs.is_empty();
-        absent_classes(field, column, &dataset.split, measured, diagnostics);
+        let told = roles.targets.contains(&number);
+        let categories = if told { Categories::of_target(column) } else { Categories::of_class(column) };
+        if let Some(categories) = categories {
+            absent_classes(field, &categories, &dataset.split, told || roles.inputs.is_empty(), diagnostics);
+        }
     }
     for (part, share) in &data.split {
         if *share > 0.0 && dataset.split.rows(&part.value).is_empty() {
@@ -29,7 +38,7 @@ pub fn audit(hir: &Hir, number: usize, dataset: &Dataset, leaks: bool, diagnosti
     for &target in &roles.targets {
         let (field, column) = (&data.fields[target], &dataset.fields[target]);
         wide_target(field, column, &dataset.split.train, diagnostics);
-        for &input in roles.inputs.iter().filter(|_| leaks) {
+        for &input in roles.inputs.iter().filter(|_| leaks && !generated) {
             let given = &data.fields[input];
             if let Some(element) = copied(&dataset.fields[input], column, &dataset.split.train) {
                 let name = element_name(data, given, &dataset.fields[input], element);
@@ -41,6 +50,39 @@ pub fn audit(hir: &Hir, number: usize, dataset: &Dataset, leaks: bool, diagnosti
         wide_input(data, &data.fields[input], &dataset.fields[input], &dataset.split.train, diagnostics);
     }
     imbalances(hir, number, dataset, diagnostics);
+    repeated_rows(data, dataset, diagnostics);
+}
+
+/// Looks for parts of files of their own whose rows are those of the training over again. A few rows that are alike are none: of
+/// small whole numbers many are.
+fn repeated_rows(data: &Data, dataset: &Dataset, diagnostics: &mut Diagnostics) {
+    let part =
+        |wanted: &str| data.sources.iter().find_map(|(part, _)| part.as_ref().filter(|part| part.value == wanted));
+    let Some(train) = part("train") else { return };
+    let mostly = |some: usize, all: usize| all >= FEWEST_ROWS && some * 10 >= all * 9;
+    let learned: BTreeSet<u64> = dataset.split.train.iter().map(|&row| fingerprint(dataset, row)).collect();
+    if !mostly(learned.len(), dataset.split.train.len()) {
+        return;
+    }
+    for (name, rows) in [("val", &dataset.split.val), ("test", &dataset.split.test)] {
+        let again = rows.iter().filter(|&&row| learned.contains(&fingerprint(dataset, row))).count();
+        if let Some(part) = part(name).filter(|_| mostly(again, rows.len())) {
+            diagnostics.push(problems::rows_again(part, train, again, rows.len()));
+        }
+    }
+}
+
+/// A number that two rows with the same values share, and hardly two others.
+fn fingerprint(dataset: &Dataset, row: u32) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for column in &dataset.fields {
+        let place = row as usize * column.row_len..(row as usize + 1) * column.row_len;
+        match &column.values {
+            Storage::F32(values) => values[place].iter().for_each(|value| hasher.write_u32(value.to_bits())),
+            Storage::I32(values) => values[place].iter().for_each(|value| hasher.write_i32(*value)),
+        }
+    }
+    hasher.finish()
 }
 
 /// Looks for targets whose classes occur very differently often where nothing is done about it: the data has no `balance`,
@@ -57,6 +99,20 @@ pub fn imbalances(hir: &Hir, number: usize, dataset: &Dataset, diagnostics: &mut
         imbalance(&data.fields[target], &dataset.fields[target], &dataset.split.train, diagnostics);
     }
 }
+
+/// Where the numbers of the fields lie in the training rows, by name; not of images and the like.
+pub fn spreads(dataset: &Dataset) -> BTreeMap<String, Spread> {
+    let of = |column: &Column| {
+        let Storage::F32(values) = &column.values else { return None };
+        let row = |row: &u32| values[*row as usize * column.row_len..][..column.row_len].iter();
+        let numbers = dataset.split.train.iter().take(SPREAD_ROWS).flat_map(row);
+        Spread::of(numbers.map(|number| f64::from(*number)).filter(|_| column.row_len <= FEW))
+    };
+    dataset.fields.iter().filter_map(|column| Some((column.name.clone(), of(column)?))).collect()
+}
+
+/// The rows looked at for where numbers lie.
+const SPREAD_ROWS: usize = 100_000;
 
 /// What fields are for, by number.
 struct Roles {
@@ -99,7 +155,9 @@ fn constants(data: &Data, field: &DataField, column: &Column, train: &[u32], dia
             .windows(2)
             .all(|rows| values[rows[0] as usize * len + element] == values[rows[1] as usize * len + element]),
     };
-    if train.len() < 2 || len == 0 {
+    // Of a category with one value alone it is said which others are absent.
+    let told = Categories::of_class(column).is_some_and(|categories| categories.names.len() > 1);
+    if train.len() < 2 || len == 0 || told {
         return;
     }
     let constant: Vec<usize> = (0..len).filter(|&element| same(element)).collect();
@@ -140,45 +198,86 @@ fn element_name(data: &Data, field: &DataField, column: &Column, element: usize)
     }
 }
 
-/// How often each category occurs among rows; `None` for what is not one category a row.
-fn counts(column: &Column, rows: &[u32]) -> Option<Vec<usize>> {
-    let Element::Class { count, .. } = column.ty.element else { return None };
-    let Storage::I32(values) = &column.values else { return None };
-    // A class may have more categories than there is memory.
-    if column.row_len != 1 || count > MOST_CLASSES {
-        return None;
-    }
-    let mut counts = vec![0; count];
-    for &row in rows {
-        if let Some(count) = usize::try_from(values[row as usize]).ok().and_then(|class| counts.get_mut(class)) {
-            *count += 1;
+/// A field as one category a row.
+struct Categories<'c> {
+    values: &'c Storage,
+    /// What the categories are called.
+    names: Vec<String>,
+    /// The numbers that stand for them, where the field is one of numbers.
+    numbers: Option<[f32; 2]>,
+}
+
+impl<'c> Categories<'c> {
+    /// The categories of a field that is a class.
+    fn of_class(column: &'c Column) -> Option<Categories<'c>> {
+        let Element::Class { count, names } = &column.ty.element else { return None };
+        // A class may have more categories than there is memory.
+        if column.row_len != 1 || *count > MOST_CLASSES {
+            return None;
         }
+        let name = |class: usize| {
+            names.as_ref().and_then(|names| names.get(class).cloned()).unwrap_or_else(|| class.to_string())
+        };
+        Some(Categories { values: &column.values, names: (0..*count).map(name).collect(), numbers: None })
     }
-    Some(counts)
+
+    /// The categories of what is to be learned: also numbers of which there are just two, as 0 and 1 for no and yes.
+    fn of_target(column: &'c Column) -> Option<Categories<'c>> {
+        let Storage::F32(values) = &column.values else { return Categories::of_class(column) };
+        let first = *values.first().filter(|_| column.row_len == 1)?;
+        let second = *values.iter().find(|value| **value != first)?;
+        if values.iter().any(|value| *value != first && *value != second) {
+            return None;
+        }
+        let numbers = [first.min(second), first.max(second)];
+        Some(Categories {
+            values: &column.values,
+            names: numbers.iter().map(f32::to_string).collect(),
+            numbers: Some(numbers),
+        })
+    }
+
+    /// How often each occurs among rows.
+    fn counts(&self, rows: &[u32]) -> Vec<usize> {
+        let mut counts = vec![0; self.names.len()];
+        for &row in rows {
+            let class = match (self.values, self.numbers) {
+                (Storage::I32(values), _) => usize::try_from(values[row as usize]).ok(),
+                (Storage::F32(values), Some([low, _])) => Some(usize::from(values[row as usize] != low)),
+                (Storage::F32(_), None) => None,
+            };
+            if let Some(count) = class.and_then(|class| counts.get_mut(class)) {
+                *count += 1;
+            }
+        }
+        counts
+    }
 }
 
 /// The most categories that are counted.
 const MOST_CLASSES: usize = 1 << 16;
 
-/// What a category is called.
-fn class_name(column: &Column, class: usize) -> String {
-    match &column.ty.element {
-        Element::Class { names: Some(names), .. } => names.get(class).cloned().unwrap_or_else(|| class.to_string()),
-        Element::Class { names: None, .. } | Element::Number | Element::Truth => class.to_string(),
-    }
-}
-
-fn absent_classes(field: &DataField, column: &Column, split: &Split, measured: bool, diagnostics: &mut Diagnostics) {
-    let Some(in_training) = counts(column, &split.train) else { return };
+fn absent_classes(
+    field: &DataField,
+    categories: &Categories<'_>,
+    split: &Split,
+    measured: bool,
+    diagnostics: &mut Diagnostics,
+) {
+    let in_training = categories.counts(&split.train);
     let names = |absent: &dyn Fn(usize) -> bool| -> Vec<String> {
-        (0..in_training.len()).filter(|&class| absent(class)).map(|class| class_name(column, class)).collect()
+        (0..in_training.len()).filter(|&class| absent(class)).map(|class| categories.names[class].clone()).collect()
     };
-    let never = names(&|class| in_training[class] == 0);
+    // A number that never changes is told as such.
+    let never = names(&|class| in_training[class] == 0 && categories.numbers.is_none());
     if !never.is_empty() {
         diagnostics.push(problems::class_without_example(&field.name, "train", &never));
     }
     for (part, rows) in [("val", &split.val), ("test", &split.test)] {
-        let Some(counts) = counts(column, rows).filter(|_| measured && !rows.is_empty()) else { continue };
+        if !measured || rows.is_empty() {
+            continue;
+        }
+        let counts = categories.counts(rows);
         let absent = names(&|class| in_training[class] > 0 && counts[class] == 0);
         if !absent.is_empty() {
             diagnostics.push(problems::class_without_example(&field.name, part, &absent));
@@ -190,7 +289,8 @@ fn absent_classes(field: &DataField, column: &Column, split: &Split, measured: b
 const IMBALANCE: usize = 10;
 
 fn imbalance(field: &DataField, column: &Column, train: &[u32], diagnostics: &mut Diagnostics) {
-    let Some(counts) = counts(column, train) else { return };
+    let Some(categories) = Categories::of_target(column) else { return };
+    let counts = categories.counts(train);
     let present = || counts.iter().enumerate().filter(|(_, count)| **count > 0);
     let (Some((most, &many)), Some((least, &few))) =
         (present().max_by_key(|(_, count)| **count), present().min_by_key(|(_, count)| **count))
@@ -199,7 +299,7 @@ fn imbalance(field: &DataField, column: &Column, train: &[u32], diagnostics: &mu
     };
     if many >= IMBALANCE * few && most != least {
         let insert = Edit { span: field.span.after(), text: format!("\n  balance = weights({})", field.name.value) };
-        let names = [class_name(column, most), class_name(column, least)];
+        let names = [categories.names[most].clone(), categories.names[least].clone()];
         diagnostics.push(problems::unbalanced(&field.name, names, [many, few], train.len(), insert));
     }
 }

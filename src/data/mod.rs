@@ -32,7 +32,7 @@ mod toy;
 mod transforms;
 mod zip;
 
-pub use audit::{audit, imbalances};
+pub use audit::{audit, imbalances, spreads};
 pub use border::border;
 pub use files::Paths;
 pub use split::Split;

@@ -32,10 +32,10 @@ pub const WARNINGS: &[(&str, Sight)] = &[
     ("product-of-inputs", Sight::Program),
     ("same-weights", Sight::Program),
     ("softmax-of-one", Sight::Program),
-    ("squares-of-classes", Sight::Program),
+    ("squares-of-classes", Sight::Data),
     ("target-leak", Sight::Data),
     ("unbalanced-classes", Sight::Data),
-    ("unreached-target", Sight::Program),
+    ("unreached-target", Sight::Data),
     ("unused-declaration", Sight::Program),
     ("unused-field", Sight::Program),
     ("unused-name", Sight::Program),
@@ -206,6 +206,15 @@ pub fn he_before_saturation(place: Span, activation: Span, uniform: bool, writte
         .suggest_if(written, format!("take `{better}`"), Edit::replace(place, better))
 }
 
+/// `init-mismatch`: weights so large that something saturates from the start. `sum` is how large the sums are.
+pub fn saturated_from_the_start(place: Span, activation: Span, sum: f64) -> Diagnostic {
+    Diagnostic::warning("init-mismatch", format!("these first weights make sums of about ±{}", rounded(sum)))
+        .at(place, "much larger than one over the root of the number of inputs")
+        .and(activation, "this is flat there, so that hardly a gradient comes through")
+        .help("`glorot_normal` keeps the sums where `tanh` and `sigmoid` are steep")
+        .suggest("take `glorot_normal`", Edit::replace(place, "glorot_normal"))
+}
+
 /// `init-mismatch`: weights for `tanh` before a rectifier.
 pub fn glorot_before_rectifier(place: Span, activation: Span, uniform: bool) -> Diagnostic {
     let better = if uniform { "he_uniform" } else { "he_normal" };
@@ -257,20 +266,35 @@ pub fn unreached_target(
         .suggest_if(!fix.is_empty(), "leave the last activation out", fix)
 }
 
+/// `unreached-target`: a loss takes a target for a probability, and it is none.
+pub fn target_is_no_probability(site: Span, target: &Spanned<String>, reached: f64) -> Diagnostic {
+    let direction = if reached < 0.0 { "down" } else { "up" };
+    let message = format!(
+        "this loss takes `{}` for a probability, and it goes {direction} to about {}",
+        target.value,
+        rounded(reached)
+    );
+    Diagnostic::warning("unreached-target", message)
+        .at(site, "no answer from 0 to 1 fits it")
+        .and(target.span, "what is to be learned")
+        .help("yes and no are 1 and 0; for more than two answers there are `class(k)`, `softmax` and `cross_entropy`")
+}
+
 /// Two digits are enough to tell how large a number is.
 fn rounded(number: f64) -> f64 {
     format!("{number:.1e}").parse().unwrap_or(number)
 }
 
-/// `product-of-inputs`: a narrow model with one hidden layer is to learn a product of its inputs.
-pub fn product_of_inputs(model: &Spanned<String>, units: usize, product: Span) -> Diagnostic {
-    Diagnostic::warning(
-        "product-of-inputs",
-        format!("`{}` has one hidden layer of {units} units for a product of its inputs", model.value),
-    )
-    .at(model.span, "adds up bends; a product takes many of them")
-    .and(product, "multiplies what the model is given")
-    .help("a second hidden layer, or branches joined by `a * b`, learn a product with fewer parameters")
+/// `product-of-inputs`: a narrow model with one hidden layer, or with none, is to learn a product of its inputs.
+pub fn product_of_inputs(model: &Spanned<String>, units: Option<usize>, product: Span) -> Diagnostic {
+    let (layers, why) = match units {
+        Some(units) => (format!("one hidden layer of {units} units"), "adds up bends; a product takes many of them"),
+        None => (String::from("no hidden layer"), "weighs its inputs and adds them up; no weights make a product"),
+    };
+    Diagnostic::warning("product-of-inputs", format!("`{}` has {layers} for a product of its inputs", model.value))
+        .at(model.span, why)
+        .and(product, "multiplies what the model is given")
+        .help("a second hidden layer, or branches joined by `a * b`, learn a product with fewer parameters")
 }
 
 /// `more-parameters-than-data`: nothing holds the parameters that the data leaves open.

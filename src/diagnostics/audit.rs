@@ -49,6 +49,17 @@ pub fn class_without_example(field: &Spanned<String>, part: &str, classes: &[Str
     Diagnostic::warning("class-absent", message).at(field.span, format!("without an example in `{part}`")).help(help)
 }
 
+/// `parts-overlap`: the rows of a part are those of the training over again.
+pub fn rows_again(part: &Spanned<String>, train: &Spanned<String>, again: usize, rows: usize) -> Diagnostic {
+    let message = format!("{again} of {} of `{}` are in `{}`, too", plural(rows, "row"), part.value, train.value);
+    Diagnostic::warning("parts-overlap", message)
+        .at(part.span, "a model has seen these in training")
+        .and(train.span, "the same rows")
+        .help(
+            "a model judged by the rows it has learned looks better than it is; see that both files are the right ones",
+        )
+}
+
 /// `part-empty`: a share that is no row.
 pub fn empty_part(part: &Spanned<String>, rows: usize) -> Diagnostic {
     let message = format!("no row is left for `{}`: there are {} in all", part.value, plural(rows, "row"));

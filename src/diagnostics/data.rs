@@ -235,12 +235,12 @@ pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool)
         other_separator(separator)
     } else if too_large {
         String::from("numbers are kept as f32, which ends at 3.4e38; scale the column")
-    } else if first_line {
-        String::from("if the first row names the columns, leave `header = false` out")
     } else if text.matches(',').count() == 1 && text.replace(',', ".").parse::<f64>().is_ok() {
         String::from("numbers are written with a decimal point")
     } else if GAPS.contains(&text) {
         gap_help(text)
+    } else if first_line {
+        String::from("if the first row names the columns, leave `header = false` out")
     } else {
         format!(
             "if it stands for a missing value, add `missing = {text:?}` to the source and a `fill` to the column; for categories give the field a `class(…)` type"

@@ -139,7 +139,11 @@ pub fn run(path: &Path, options: &RunOptions, on_news: &mut dyn FnMut(News<'_>))
                 return Err(Failure { sources, diagnostics: found.into_sorted() });
             };
             data::imbalances(&hir, run.data, &dataset, &mut found);
-            let counted = advice::Counted { data: run.data, training_rows: dataset.split.train.len() };
+            let counted = advice::Counted {
+                data: run.data,
+                training_rows: dataset.split.train.len(),
+                spreads: data::spreads(&dataset),
+            };
             let advice = advice::after_counting(&checked.program, &sources, &hir, &counted);
             advice.into_iter().for_each(|advice| found.push(advice));
             let warnings = advice::silenced(&checked.program, &sources, found.into_sorted());
