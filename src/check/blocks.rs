@@ -232,7 +232,8 @@ impl<'a> Walker<'a> {
 
     /// `fan_in`, `fan_out` and `shape` of an initialisation.
     pub(super) fn bind_init_scope(&mut self, shape: &Shape, span: Span) {
-        let (fan_in, fan_out) = fans(shape);
+        // A parameter without elements is filled with nothing, by formulas that divide by these.
+        let [fan_in, fan_out] = <[Dim; 2]>::from(fans(shape)).map(|fan| fan.larger(&Dim::Known(1)));
         self.bind("fan_in", Value::Int(fan_in), span);
         self.bind("fan_out", Value::Int(fan_out), span);
         self.bind("shape", Value::Axes(Rc::new(shape.clone())), span);
@@ -366,9 +367,16 @@ impl<'a> Walker<'a> {
                 other => self.repeated_non_layer(&other, body),
             };
         };
-        if !(1..=MOST_COPIES).contains(&copies) {
+        if !(0..=MOST_COPIES).contains(&copies) {
             self.report(problems::repeat_count(at, copies, MOST_COPIES));
             return Value::Unknown;
+        }
+        if copies == 0 && !self.recording {
+            // What is repeated no times is looked at all the same.
+            let body_value = self.eval(body, &Want::Kind(CallableKind::Layer));
+            if !matches!(body_value, Value::Callable(_)) {
+                return self.repeated_non_layer(&body_value, body);
+            }
         }
         let mut links = Vec::new();
         for _ in 0..copies {

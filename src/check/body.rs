@@ -234,11 +234,11 @@ impl<'a> Walker<'a> {
         Some(id)
     }
 
-    /// Reports extents below 1 and tensors that no memory holds.
+    /// Reports extents below 0 and tensors that no memory holds.
     pub(super) fn check_extents(&mut self, shape: &Shape, span: Span) -> bool {
         for dim in shape.iter().filter_map(|axis| axis.dim()) {
-            if matches!(dim, Dim::Known(extent) if *extent < 1) {
-                self.report(problems::extent_not_positive(span, &Written(shape), dim));
+            if matches!(dim, Dim::Known(extent) if *extent < 0) {
+                self.report(problems::extent_negative(span, &Written(shape), dim));
                 return false;
             }
         }

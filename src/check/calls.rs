@@ -171,7 +171,19 @@ impl<'a> Walker<'a> {
     /// Layers in a row. Of one that `let` bound, all of it is used at `span`; else each layer is used where it is written.
     fn apply_chain(&mut self, links: &[(Callable, Span)], arguments: Vec<Argument>, span: Span, bound: bool) -> Value {
         let mut arguments = arguments;
-        let mut value = Value::Unknown;
+        // No layers, of `repeat 0`, leave what they are given as it is.
+        let mut value = match arguments.as_slice() {
+            [only] if links.is_empty() => only.value.clone(),
+            [_, second, ..] if links.is_empty() => {
+                self.report(name_problems::too_many_arguments(second.span, "repeat 0", 1));
+                Value::Unknown
+            }
+            [] if links.is_empty() => {
+                self.report(name_problems::missing_tensor(span, "repeat 0", "x"));
+                Value::Unknown
+            }
+            _ => Value::Unknown,
+        };
         for (at, (link, own)) in links.iter().enumerate() {
             let place = if bound || at + 1 == links.len() { span } else { *own };
             if !self.take_step(place) {

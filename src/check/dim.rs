@@ -4,11 +4,14 @@
 //! `[n + n]`. A polynomial is a sorted list of monomials with integer factors; what is not polynomial (`/`, `%`, `min`,
 //! `max`, the product of an unknown number of axes) enters it as an opaque atom. With numbers every dimension is
 //! [`Dim::Known`].
+//!
+//! A known extent may be 0. A name counts as at least 1: a declaration is checked for what it is written for, and `[n]` beside
+//! `[2 * n]` is a mistake although both may be empty. What is left undecided is decided with the numbers of each use.
 
 use std::fmt;
 use std::rc::Rc;
 
-/// An extent. Extents that occur in shapes are at least 1.
+/// An extent. Extents that occur in shapes are at least 0.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Dim {
     /// A number.

@@ -3,7 +3,7 @@
 //! In: the trees of the prelude, of the files a program uses and of its main file. Out: a [`Hir`], and in `diagnostics` every
 //! problem of names, kinds, types, shapes and training. Each declaration is checked once where it stands, with its dimensions
 //! symbolic, then each use with numbers. Where nothing was reported, every body of the result is well typed and every
-//! extent is at least 1; where something was, the result holds what could be understood.
+//! extent is at least 0; where something was, the result holds what could be understood.
 //! No input makes it panic, recurse without bound or run without bound.
 
 mod arithmetic;

@@ -487,7 +487,7 @@ impl<'a> Walker<'a> {
     fn range(&mut self, bound: Bound, span: Span) -> Value {
         let Some(count) = bound.slots.into_iter().flatten().next() else { return Value::Unknown };
         let Some(extent) = self.as_int(&count.value, count.span) else { return Value::Unknown };
-        if extent.known().is_some_and(|extent| !(1..=1 << 24).contains(&extent)) {
+        if extent.known().is_some_and(|extent| !(0..=1 << 24).contains(&extent)) {
             self.report(problems::range_count(count.span, &extent));
             return Value::Unknown;
         }

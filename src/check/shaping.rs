@@ -50,6 +50,11 @@ impl<'a> Walker<'a> {
         };
         let shape: Shape =
             x.ty.shape.iter().enumerate().filter(|(at, _)| !axes.contains(at)).map(|(_, axis)| axis.clone()).collect();
+        let combines_nothing = axes.iter().any(|&axis| x.ty.shape[axis].dim() == Some(&Dim::Known(0)));
+        if combines_nothing && !matches!(reduce, Reduce::Sum | Reduce::Prod) {
+            self.report(problems::reduction_of_nothing(span, name, &x.at(at)));
+            return Value::Unknown;
+        }
         if picks {
             let Some(Axis::Dim(extent)) = axes.first().map(|&axis| &x.ty.shape[axis]) else { return Value::Unknown };
             let element = Element::Class { count: extent.clone(), names: None };
@@ -421,7 +426,7 @@ impl<'a> Walker<'a> {
         let (start, end) = (from_end(start), from_end(end));
         if let (Some(first), Some(last)) = (start.known(), end.known()) {
             let beyond = extent.known().is_some_and(|extent| last > extent);
-            if first < 0 || first >= last || beyond {
+            if first < 0 || first > last || beyond {
                 self.report(problems::range_out_of_bounds(span, first, last, extent, ty));
                 return None;
             }

@@ -303,7 +303,7 @@ impl<'a> Walker<'a> {
                     }
                 };
                 if matches!(count, Dim::Known(number) if number < 1) {
-                    self.report(problems::extent_not_positive(ty.span, &self.written(ty.span), &count));
+                    self.report(problems::class_of_nothing(ty.span, &self.written(ty.span), &count));
                     return None;
                 }
                 let shape = match shape {

@@ -71,7 +71,7 @@ impl Type {
         Type { element: self.element.clone(), shape }
     }
 
-    /// The type with numbers, where everything is known and positive.
+    /// The type with numbers, where everything is known and no extent is below 0.
     pub(super) fn known(&self) -> Option<hir::ValueType> {
         let element = match &self.element {
             Element::Number => hir::Element::Number,

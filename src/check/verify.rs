@@ -81,7 +81,7 @@ fn body(body: &Body, owner: &Body, data: Option<&Data>) -> Result<(), String> {
         let operands: Vec<&ValueType> =
             value.operands.iter().map(|&ValueId(id)| &body.values[id as usize].ty).collect();
         let sound = operation(body, owner, data, value, &operands)?;
-        if !sound || value.ty.shape.contains(&0) {
+        if !sound || matches!(value.ty.element, Element::Class { count: 0, .. }) {
             let shown: Vec<String> = operands.iter().map(|ty| ty.to_string()).collect();
             return Err(format!("%{at}: {} from {:?} of {}", value.ty, value.op, shown.join(", ")));
         }
@@ -146,7 +146,7 @@ fn operation(
         }
         HirOp::Slice(ranges) => {
             let fits = |(at, (start, end)): (usize, &(usize, usize))| {
-                start < end && operands[0].shape.get(at).is_some_and(|extent| end <= extent) && shape[at] == end - start
+                start <= end && operands[0].shape.get(at).is_some_and(|extent| end <= extent) && shape[at] == end - start
             };
             one && ranges.len() == shape.len() && ranges.iter().enumerate().all(fits)
         }

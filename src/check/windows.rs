@@ -159,6 +159,9 @@ impl<'a> Walker<'a> {
         let mut shape = Vec::with_capacity(dims.len());
         let mut window = Window { groups: 1, ..Window::default() };
         for (axis, extent) in dims[..spatial].iter().enumerate() {
+            if !self.has_windows(&filter[axis], extent, true, &x.at(at), name, span) {
+                return Value::Unknown;
+            }
             let (stride, dilation) = (&stride[axis], &dilation[axis]);
             let reach = filter[axis].sub(&one).mul(dilation).add(&one);
             let whole = extent.sub(&one).mul(stride).add(&reach);
@@ -173,7 +176,7 @@ impl<'a> Walker<'a> {
                 Padding::Unknown => (Dim::Unknown, Dim::Known(0)),
             };
             if matches!(out, Dim::Known(out) if out < 1) {
-                self.report(problems::extent_not_positive(span, &x.ty, &out));
+                self.report(problems::nothing_left(span, name, &out, &x.at(at)));
                 return Value::Unknown;
             }
             let number = |dim: &Dim| dim.known().unwrap_or_default().max(0) as usize;
@@ -212,7 +215,8 @@ impl<'a> Walker<'a> {
         };
         // A size that is not known yet is 0 here.
         let beyond = |((before, behind), size): (&(usize, usize), &usize)| *size > 0 && before.max(behind) >= size;
-        if window.padding.iter().zip(&window.size).any(beyond) {
+        let no_pixels = dims[..spatial].contains(&Dim::Known(0));
+        if no_pixels || window.padding.iter().zip(&window.size).any(beyond) {
             let place = argument(2).map_or(span, |padding| padding.span);
             self.report(problems::pool_of_nothing(place, name));
             return Value::Unknown;
@@ -266,6 +270,17 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Whether windows have elements, and where `pixels` are needed the image has some; reports what has not.
+    fn has_windows(&mut self, size: &Dim, extent: &Dim, pixels: bool, x: &Operand, name: &str, span: Span) -> bool {
+        let what = match (size, extent) {
+            (Dim::Known(size), _) if *size < 1 => "a window",
+            (_, Dim::Known(extent)) if pixels && *extent < 1 => "an extent",
+            _ => return true,
+        };
+        self.report(problems::window_of_nothing(span, name, what, x));
+        false
+    }
+
     /// The windows over spatial axes, the extents of the result and how these were worked out.
     fn windows(
         &mut self,
@@ -287,6 +302,9 @@ impl<'a> Walker<'a> {
         let one = Dim::Known(1);
         for (axis, extent) in dims.iter().enumerate() {
             let (size, stride, dilation) = (&spec.size[axis], &spec.stride[axis], &spec.dilation[axis]);
+            if !self.has_windows(size, extent, matches!(spec.padding, Padding::Same), x, name, span) {
+                return None;
+            }
             // The number of elements from the first of a window to its last.
             let reach = size.sub(&one).mul(dilation).add(&one);
             let (out, before, after) = match &spec.padding {

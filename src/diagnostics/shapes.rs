@@ -486,11 +486,44 @@ fn channels_first(shape: &str) -> bool {
     matches!(extents.as_slice(), [channels @ (1 | 3 | 4), height, width] if height > channels && width > &4)
 }
 
-/// `out-of-range`: an extent below 1.
-pub fn extent_not_positive(span: Span, shape: &impl Display, extent: &impl Display) -> Diagnostic {
-    Diagnostic::error("out-of-range", format!("{shape} has an axis of {extent}, an axis has at least one element"))
-        .at(span, "this gives an empty axis")
-        .help("an axis has a number from 1 on, or a name such as `n`; the batch is no axis of a shape")
+/// `out-of-range`: an extent below 0.
+pub fn extent_negative(span: Span, shape: &impl Display, extent: &impl Display) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("{shape} has an axis of {extent} elements"))
+        .at(span, "this gives an axis of less than nothing")
+        .help("an axis has a number from 0 on, or a name such as `n`; the batch is no axis of a shape")
+}
+
+/// `out-of-range`: categories of which there is none.
+pub fn class_of_nothing(span: Span, ty: &impl Display, count: &impl Display) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("{ty} has {count} categories, and a value is one of at least one"))
+        .at(span, "no value has this type")
+}
+
+/// `out-of-range`: a reduction that has no value of no elements.
+pub fn reduction_of_nothing(span: Span, name: &str, x: &Operand) -> Diagnostic {
+    let help = match name {
+        "max" | "min" => format!("`{name}(concat(x, [0]))` has 0 where `x` is empty"),
+        _ => "of nothing only `sum` has a value, 0, and `prod`, 1".to_owned(),
+    };
+    Diagnostic::error("out-of-range", format!("`{name}` of no elements has no value"))
+        .at(span, format!("over an axis of {x} that has none"))
+        .and_operand(x)
+        .help(help)
+}
+
+/// `out-of-range`: a transposed convolution whose padding cuts everything off.
+pub fn nothing_left(span: Span, name: &str, extent: &impl Display, x: &Operand) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("`{name}` of {x} would have an axis of {extent}"))
+        .at(span, "the padding cuts off all there is")
+        .and_operand(x)
+        .help("the padding of a transposed convolution is taken off its result")
+}
+
+/// `out-of-range`: windows over an image without pixels, or of a size of nothing.
+pub fn window_of_nothing(span: Span, name: &str, what: &str, x: &Operand) -> Diagnostic {
+    Diagnostic::error("out-of-range", format!("`{name}` needs {what} of at least 1 along every spatial axis"))
+        .at(span, "0 here")
+        .and_operand(x)
 }
 
 /// `out-of-range`: an extent beyond 64 bits.
@@ -573,7 +606,7 @@ pub fn list_index(span: Span, index: i64, length: usize) -> Diagnostic {
         .help("indices count from 0, or from the end with -1")
 }
 
-/// `out-of-range`: a range that leaves its axis or is empty.
+/// `out-of-range`: a range that leaves its axis or ends before it begins.
 pub fn range_out_of_bounds(
     span: Span,
     start: i64,
@@ -581,8 +614,8 @@ pub fn range_out_of_bounds(
     extent: &impl Display,
     actual: &impl Display,
 ) -> Diagnostic {
-    let message = if start >= end {
-        format!("the range {start}..{end} is empty")
+    let message = if start > end {
+        format!("the range {start}..{end} ends before it begins")
     } else {
         format!("the range {start}..{end} leaves an axis of {extent}")
     };
@@ -606,7 +639,7 @@ pub fn index_at_run_time(span: Span, actual: &impl Display) -> Diagnostic {
 
 /// `out-of-range`: `range` of a number that is no extent of an axis.
 pub fn range_count(span: Span, count: &impl Display) -> Diagnostic {
-    Diagnostic::error("out-of-range", format!("`range` counts up to a positive number of places, not to {count}"))
+    Diagnostic::error("out-of-range", format!("`range` counts a number of places from 0 to 2^24, not {count}"))
         .at(span, format!("this is {count}"))
 }
 
@@ -667,9 +700,9 @@ pub fn share_out_of_range(span: Span, share: f64) -> Diagnostic {
         .help("`bernoulli(share)` gives 1 with this probability, 0 otherwise")
 }
 
-/// `out-of-range`: `repeat` no or too many times.
+/// `out-of-range`: `repeat` less than no or too many times.
 pub fn repeat_count(span: Span, count: i64, most: i64) -> Diagnostic {
-    Diagnostic::error("out-of-range", format!("`repeat` makes 1 to {most} copies, not {count}")).at(span, "here")
+    Diagnostic::error("out-of-range", format!("`repeat` makes 0 to {most} copies, not {count}")).at(span, "here")
 }
 
 /// `type-mismatch`: a category where numbers belong.
