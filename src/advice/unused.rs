@@ -77,7 +77,7 @@ fn rests(ty: &TypeExpr) -> Vec<(u32, &str)> {
     let dims = match &ty.kind {
         TypeExprKind::Tensor(dims) => dims.as_slice(),
         TypeExprKind::Class { shape, .. } => shape.as_deref().unwrap_or_default(),
-        TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => &[],
+        TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) | TypeExprKind::Error => &[],
     };
     let names = dims.iter().filter_map(|dim| match dim {
         DimExpr::Rest(name) => Some((name.span.start, name.value.as_str())),

@@ -436,6 +436,6 @@ fn with_origin(value: Value, span: Span) -> Value {
 fn callee_want(want: &Want) -> Want {
     match want {
         Want::Kind(kind) => Want::Kind(*kind),
-        Want::Any | Want::Int | Want::Shape | Want::Type(_) | Want::Words(_) => Want::Any,
+        Want::Any | Want::Int | Want::Shape | Want::Type(_) | Want::Words(_) | Want::WordsOrNumbers(_) => Want::Any,
     }
 }

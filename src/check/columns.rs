@@ -461,7 +461,7 @@ impl DataPlace {
     fn type_of(&self, walker: &mut Walker<'_>, selector: &ColumnSelector, at: At<'_>, want: &Want) -> Option<Type> {
         let wanted = match want {
             Want::Type(ty) => Some(ty),
-            Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Words(_) => None,
+            Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Words(_) | Want::WordsOrNumbers(_) => None,
         };
         let element = match (wanted.map(|ty| &ty.element), selector) {
             (Some(class @ Element::Class { .. }), _) => class.clone(),

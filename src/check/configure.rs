@@ -3,11 +3,11 @@
 use super::dim::Dim;
 use super::infer::{Frame, Local, Walker, Want};
 use super::names::DeclId;
-use super::types::{Argument, Callable, Config, Value};
+use super::types::{Argument, Callable, Config, ListItem, Value};
 use crate::diagnostics::{names as name_problems, nearest, shapes as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    self, Argument as AstArgument, CallableKind, ExprId, ExprKind, Parameter, TypeExpr, TypeExprKind,
+    self, Argument as AstArgument, CallableKind, DimExpr, ExprId, ExprKind, Parameter, TypeExpr, TypeExprKind,
 };
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -171,15 +171,7 @@ impl<'a> Walker<'a> {
 
     /// What a configuration parameter expects.
     pub(super) fn parameter_want(&self, parameter: &Parameter) -> Want {
-        match parameter.ty.as_ref().map(|ty| &ty.kind) {
-            Some(TypeExprKind::Word(word)) if word == "int" => Want::Int,
-            Some(TypeExprKind::Word(word)) => kind_of_word(word).map_or(Want::Any, Want::Kind),
-            Some(TypeExprKind::Tensor(_)) => Want::Shape,
-            Some(TypeExprKind::Enumeration(_)) => {
-                parameter.ty.as_ref().and_then(words_of_type).map_or(Want::Any, Want::Words)
-            }
-            Some(TypeExprKind::Class { .. } | TypeExprKind::Error) | None => Want::Any,
-        }
+        parameter.ty.as_ref().map_or(Want::Any, want_of_type)
     }
 
     /// A configuration value as its parameter's type has it; reports what does not fit.
@@ -198,67 +190,121 @@ impl<'a> Walker<'a> {
             self.report(problems::configuration_at_run_time(span, callee, &parameter.name.value));
             return Value::Unknown;
         }
-        let wanted = match parameter.ty.as_ref().map(|ty| &ty.kind) {
+        let wanted = match &parameter.ty {
             None => match self.default_class(parameter, unit) {
                 DefaultClass::Number if matches!(value, Value::Int(_) | Value::Float(_)) => return value,
                 DefaultClass::Truth if matches!(value, Value::Bool(_)) => return value,
                 DefaultClass::Other => return value,
-                DefaultClass::Number => "a number",
-                DefaultClass::Truth => "`true` or `false`",
+                DefaultClass::Number => "a number".to_owned(),
+                DefaultClass::Truth => "`true` or `false`".to_owned(),
             },
-            Some(TypeExprKind::Word(word)) => match (word.as_str(), &value) {
-                ("int", Value::Int(_)) => return value,
-                ("int", Value::Float(None)) => return Value::Int(Dim::Unknown),
-                ("int", Value::Float(Some(number))) if number.fract() == 0.0 && number.abs() < 9e15 => {
-                    return Value::int(*number as i64);
-                }
-                ("int", _) => "a whole number",
-                ("float", Value::Float(_)) => return value,
-                ("float", Value::Int(Dim::Known(number))) => return Value::Float(Some(*number as f64)),
-                ("float", Value::Int(_)) => return Value::Float(None),
-                ("float", _) => "a number",
-                ("bool", Value::Bool(_)) => return value,
-                ("bool", _) => "`true` or `false`",
-                ("string", Value::Text(_)) => return value,
-                ("string", _) => "a text in quotes",
-                (word, Value::Callable(callable)) => match kind_of_word(word) {
-                    Some(kind) if self.fits_kind(callable, kind) => return value,
-                    Some(kind) => kind_phrase(kind),
-                    None => return Value::Unknown,
-                },
-                (word, _) => match kind_of_word(word) {
-                    Some(CallableKind::Init) if matches!(value, Value::Int(_) | Value::Float(_)) => return value,
-                    Some(kind) => kind_phrase(kind),
-                    None => return Value::Unknown,
-                },
-            },
-            Some(TypeExprKind::Enumeration(cases)) => match &value {
-                Value::Word(_) => return value,
-                Value::Text(text) if cases.iter().any(|case| case.value == **text) => {
-                    return Value::Word(Some(text.clone()));
-                }
-                _ => {
+            Some(ty) => match (self.as_typed(&value, span, ty, unit), &ty.kind) {
+                (Ok(value), _) => return value,
+                (Err(None), _) => return Value::Unknown,
+                (Err(Some(_)), TypeExprKind::Enumeration(cases)) => {
                     let cases: Vec<&str> = cases.iter().map(|case| case.value.as_str()).collect();
                     self.report(problems::not_a_case(span, &self.describe(&value), &parameter.name.value, &cases));
                     return Value::Unknown;
                 }
+                (Err(Some(wanted)), _) => wanted,
             },
-            Some(TypeExprKind::Tensor(_)) => match &value {
-                Value::List(_) | Value::Axes(_) => return value,
-                _ => "a list of numbers",
-            },
-            Some(TypeExprKind::Class { .. } | TypeExprKind::Error) => return value,
         };
-        let found = self.describe(&value);
+        let found = match &value {
+            Value::List(items) => format!("a list of {}", items.len()),
+            value => self.describe(value),
+        };
         self.report(problems::configuration_mismatch(
             span,
             &found,
-            wanted,
+            &wanted,
             callee,
             &parameter.name.value,
             parameter.span,
         ));
         Value::Unknown
+    }
+
+    /// A value as a type of configuration has it; else what the type asks for, where that is known.
+    fn as_typed(&self, value: &Value, span: Span, ty: &TypeExpr, unit: usize) -> Result<Value, Option<String>> {
+        let wanted = match &ty.kind {
+            TypeExprKind::Word(word) => match (word.as_str(), value) {
+                ("int", Value::Int(_)) => return Ok(value.clone()),
+                ("int", Value::Float(None)) => return Ok(Value::Int(Dim::Unknown)),
+                ("int", Value::Float(Some(number))) if number.fract() == 0.0 && number.abs() < 9e15 => {
+                    return Ok(Value::int(*number as i64));
+                }
+                ("int", _) => "a whole number",
+                ("float", Value::Float(_)) => return Ok(value.clone()),
+                ("float", Value::Int(Dim::Known(number))) => return Ok(Value::Float(Some(*number as f64))),
+                ("float", Value::Int(_)) => return Ok(Value::Float(None)),
+                ("float", _) => "a number",
+                ("bool", Value::Bool(_)) => return Ok(value.clone()),
+                ("bool", _) => "`true` or `false`",
+                ("string", Value::Text(_)) => return Ok(value.clone()),
+                ("string", _) => "a text in quotes",
+                (word, Value::Callable(callable)) => match kind_of_word(word) {
+                    Some(kind) if self.fits_kind(callable, kind) => return Ok(value.clone()),
+                    Some(kind) => kind_phrase(kind),
+                    None => return Err(None),
+                },
+                (word, _) => match kind_of_word(word) {
+                    Some(CallableKind::Init) if matches!(value, Value::Int(_) | Value::Float(_)) => {
+                        return Ok(value.clone());
+                    }
+                    Some(kind) => kind_phrase(kind),
+                    None => return Err(None),
+                },
+            },
+            TypeExprKind::Enumeration(cases) => match value {
+                Value::Word(None) => return Ok(value.clone()),
+                Value::Word(Some(word)) if cases.iter().any(|case| case.value == **word) => return Ok(value.clone()),
+                Value::Text(text) if cases.iter().any(|case| case.value == **text) => {
+                    return Ok(Value::Word(Some(text.clone())));
+                }
+                _ => {
+                    let cases: Vec<String> = cases.iter().map(|case| format!("`{}`", case.value)).collect();
+                    return Err(Some(cases.join(" or ")));
+                }
+            },
+            TypeExprKind::Tensor(dims) => match (value, self.written_count(dims, unit)) {
+                (Value::Axes(_), _) | (Value::List(_), None) => return Ok(value.clone()),
+                (Value::List(items), Some(count)) => {
+                    let open = items.iter().any(|item| matches!(item.value, Value::Axes(_)));
+                    if open || items.len() == count {
+                        return Ok(value.clone());
+                    }
+                    return Err(Some(numbers_phrase(count)));
+                }
+                // One number stands for all.
+                (Value::Int(_) | Value::Float(_), Some(count)) => {
+                    let item = ListItem { name: None, value: value.clone(), span };
+                    return Ok(Value::List(Rc::new(vec![item; count])));
+                }
+                (_, Some(count)) => return Err(Some(numbers_phrase(count))),
+                (_, None) => "a list of numbers",
+            },
+            TypeExprKind::Union(types) => {
+                let mut wanted = Vec::with_capacity(types.len());
+                for ty in types {
+                    match self.as_typed(value, span, ty, unit) {
+                        Ok(value) => return Ok(value),
+                        Err(phrase) => wanted.extend(phrase),
+                    }
+                }
+                return Err((wanted.len() == types.len()).then(|| wanted.join(" or ")));
+            }
+            TypeExprKind::Class { .. } | TypeExprKind::Error => return Ok(value.clone()),
+        };
+        Err(Some(wanted.to_owned()))
+    }
+
+    /// How many numbers a type such as `[2]` asks for, where that is written as a number.
+    pub(super) fn written_count(&self, dims: &[DimExpr], unit: usize) -> Option<usize> {
+        let [DimExpr::Dim(count)] = dims else { return None };
+        match self.program.units[unit].ast[*count].kind {
+            ExprKind::Number { value, integer: true } if (0.0..=64.0).contains(&value) => Some(value as usize),
+            _ => None,
+        }
     }
 
     fn default_class(&self, parameter: &Parameter, unit: usize) -> DefaultClass {
@@ -351,12 +397,45 @@ pub(super) fn kind_phrase(kind: CallableKind) -> &'static str {
     }
 }
 
-/// The cases of an enumeration type.
-pub(super) fn words_of_type(ty: &TypeExpr) -> Option<Rc<[Rc<str>]>> {
-    match &ty.kind {
-        TypeExprKind::Enumeration(cases) => Some(cases.iter().map(|case| case.value.as_str().into()).collect()),
-        TypeExprKind::Tensor(_) | TypeExprKind::Class { .. } | TypeExprKind::Word(_) | TypeExprKind::Error => None,
+/// So many numbers, in words.
+fn numbers_phrase(count: usize) -> String {
+    match count {
+        1 => "a list of one number, or that number".to_owned(),
+        2 => "a number, or a list of two of them".to_owned(),
+        count => format!("a number, or a list of {count} of them"),
     }
+}
+
+/// What a type of configuration expects of an expression.
+pub(super) fn want_of_type(ty: &TypeExpr) -> Want {
+    match &ty.kind {
+        TypeExprKind::Word(word) if word == "int" => Want::Int,
+        TypeExprKind::Word(word) => kind_of_word(word).map_or(Want::Any, Want::Kind),
+        TypeExprKind::Tensor(_) => Want::Shape,
+        TypeExprKind::Enumeration(cases) => Want::Words(words(cases)),
+        TypeExprKind::Union(types) => {
+            let wants: Vec<Want> = types.iter().map(want_of_type).collect();
+            let whole = |want: &Want| matches!(want, Want::Int | Want::Shape);
+            let cases: Vec<Rc<str>> = (types.iter())
+                .filter_map(|ty| match &ty.kind {
+                    TypeExprKind::Enumeration(cases) => Some(words(cases)),
+                    _ => None,
+                })
+                .flat_map(|cases| cases.to_vec())
+                .collect();
+            match cases.is_empty() {
+                false if wants.iter().any(whole) => Want::WordsOrNumbers(cases.into()),
+                false => Want::Words(cases.into()),
+                true if wants.iter().all(whole) => Want::Shape,
+                true => wants.into_iter().find(|want| matches!(want, Want::Kind(_))).unwrap_or(Want::Any),
+            }
+        }
+        TypeExprKind::Class { .. } | TypeExprKind::Error => Want::Any,
+    }
+}
+
+fn words(cases: &[ast::Name]) -> Rc<[Rc<str>]> {
+    cases.iter().map(|case| case.value.as_str().into()).collect()
 }
 
 /// The names of parameters, for messages.

@@ -3,12 +3,11 @@
 //! Callees come before their callers, so that a problem of a callee's body is reported there and not at its uses.
 //! Declarations that lead back to themselves are found from the names met on the way.
 
-use super::configure::words_of_type;
 use super::dim::{Dim, Verdict};
 use super::hir::{self, Binding};
 use super::infer::{Frame, Status, Walker, Want};
 use super::names::{DeclId, Declared};
-use super::types::{Axis, Callable, LIFTED, Type, Value, compare_shapes};
+use super::types::{Axis, Callable, LIFTED, ListItem, Type, Value, compare_shapes};
 use crate::diagnostics::{names as name_problems, shapes as problems};
 use crate::source::Span;
 use crate::syntax::ast::{self, CallableKind, ExprKind, Output, Parameter, TypeExprKind};
@@ -178,11 +177,18 @@ impl<'a> Walker<'a> {
                     }
                 },
             },
-            Some(TypeExprKind::Enumeration(_)) => {
-                let cases = parameter.ty.as_ref().and_then(words_of_type);
-                if cases.is_some() { Value::Word(None) } else { Value::Unknown }
-            }
-            Some(TypeExprKind::Tensor(_) | TypeExprKind::Class { .. } | TypeExprKind::Error) => Value::Unknown,
+            Some(TypeExprKind::Enumeration(_)) => Value::Word(None),
+            // Whole numbers, unless the default has others.
+            Some(TypeExprKind::Tensor(dims)) => match (self.written_count(dims, unit), &default) {
+                (Some(count), None) => numbers_of(name, count, parameter.span),
+                (Some(count), Some(Value::List(items)))
+                    if items.iter().all(|item| matches!(item.value, Value::Int(_))) =>
+                {
+                    numbers_of(name, count, parameter.span)
+                }
+                _ => Value::Unknown,
+            },
+            Some(TypeExprKind::Union(_) | TypeExprKind::Class { .. } | TypeExprKind::Error) => Value::Unknown,
             None => match default {
                 Some(Value::Int(_)) => Value::Int(Dim::name(name)),
                 Some(Value::Float(_)) => Value::Float(None),
@@ -221,7 +227,7 @@ impl<'a> Walker<'a> {
             return self.body_input(&input.name.value, ty, Binding::Field, input.name.span);
         };
         match &ty.kind {
-            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) => {
+            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) => {
                 self.symbolic_configuration(input, self.frames.last().map_or(0, |frame| frame.unit), "")
             }
             TypeExprKind::Tensor(_) | TypeExprKind::Class { .. } => match self.symbolic_type(ty) {
@@ -375,4 +381,10 @@ impl<'a> Walker<'a> {
             }
         }
     }
+}
+
+/// A list of so many whole numbers that are known by their places: `size[0]`.
+fn numbers_of(name: &str, count: usize, span: Span) -> Value {
+    let item = |at: usize| ListItem { name: None, value: Value::Int(Dim::name(&format!("{name}[{at}]"))), span };
+    Value::List(Rc::new((0..count).map(item).collect()))
 }

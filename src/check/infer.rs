@@ -32,6 +32,8 @@ pub(super) enum Want {
     Type(Type),
     /// A case of an enumeration.
     Words(Rc<[Rc<str>]>),
+    /// A case of an enumeration, or whole numbers.
+    WordsOrNumbers(Rc<[Rc<str>]>),
 }
 
 /// What the expressions of a place see besides the language: the fields of a `data` block, the outputs of a trained model.
@@ -448,7 +450,7 @@ impl<'a> Walker<'a> {
 
     fn eval_list(&mut self, items: &'a [AstArgument], span: Span, want: &Want) -> Value {
         let inner = match want {
-            Want::Shape | Want::Int => Want::Int,
+            Want::Shape | Want::Int | Want::WordsOrNumbers(_) => Want::Int,
             Want::Kind(kind) => Want::Kind(*kind),
             Want::Type(ty) => match ty.shape.split_first() {
                 Some((_, rest)) => Want::Type(ty.with_shape(rest.to_vec())),
@@ -485,14 +487,21 @@ impl<'a> Walker<'a> {
         let mut span = ast[left].span;
         for (op, at, whole, right) in chain.into_iter().rev() {
             self.steps += 1;
-            let enumeration = match (&value, op) {
-                (Value::Word(_), BinaryOp::Eq | BinaryOp::Ne) => self.words_of(ast, left),
-                _ => None,
-            };
+            let enumeration = matches!(op, BinaryOp::Eq | BinaryOp::Ne).then(|| self.words_of(ast, left)).flatten();
             let other = self.eval(right, enumeration.as_ref().unwrap_or(&inner));
             let right_span = ast[right].span;
             let whole_span = ast[whole].span;
-            value = self.binary(op, at, (value, span), (other, right_span), whole_span, want);
+            let beside = words.as_ref().filter(|_| whole == first);
+            let mixed = matches!(enumeration.as_ref().or(beside), Some(Want::WordsOrNumbers(_)));
+            value = match (&value, &other) {
+                // Numbers are none of the names that may stand for them.
+                (Value::Word(_), Value::Int(_) | Value::List(_)) | (Value::Int(_) | Value::List(_), Value::Word(_))
+                    if mixed =>
+                {
+                    Value::Bool(Some(op == BinaryOp::Ne))
+                }
+                _ => self.binary(op, at, (value, span), (other, right_span), whole_span, want),
+            };
             span = whole_span;
             if self.halted {
                 return Value::Unknown;
@@ -513,7 +522,8 @@ impl<'a> Walker<'a> {
         let frame = self.frames.last()?;
         let callable = self.globals.get(frame.decl?).callable()?;
         let parameter = callable.config.iter().flatten().find(|parameter| parameter.name.value == *name)?;
-        super::configure::words_of_type(parameter.ty.as_ref()?).map(Want::Words)
+        let want = super::configure::want_of_type(parameter.ty.as_ref()?);
+        matches!(want, Want::Words(_) | Want::WordsOrNumbers(_)).then_some(want)
     }
 
     fn binary(
@@ -732,7 +742,7 @@ fn chained(first: (Callable, Span), second: (Callable, Span)) -> Callable {
 /// Arithmetic hands the wish for a whole number on to its operands.
 fn arithmetic_want(want: &Want) -> Want {
     match want {
-        Want::Int | Want::Shape => Want::Int,
+        Want::Int | Want::Shape | Want::WordsOrNumbers(_) => Want::Int,
         Want::Any | Want::Kind(_) | Want::Type(_) | Want::Words(_) => Want::Any,
     }
 }

@@ -17,7 +17,7 @@ const MOST_SUGGESTIONS: usize = 200;
 
 impl<'a> Walker<'a> {
     pub(super) fn eval_name(&mut self, name: &'a str, span: Span, want: &Want) -> Value {
-        if let Want::Words(words) = want
+        if let Want::Words(words) | Want::WordsOrNumbers(words) = want
             && let Some(word) = words.iter().find(|word| &***word == name)
             && self.local(name).is_none()
         {
@@ -53,7 +53,7 @@ impl<'a> Walker<'a> {
         let translated = foreign::name(name).filter(known).map(str::to_owned);
         let suggestion = translated.clone().or_else(|| self.suggest(name, want));
         let cases = match want {
-            Want::Words(words) => {
+            Want::Words(words) | Want::WordsOrNumbers(words) => {
                 Some(format!("it is {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")))
             }
             Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Type(_) => None,
@@ -215,7 +215,7 @@ impl<'a> Walker<'a> {
         if let Some(hooks) = self.hooks.as_ref().filter(|_| self.in_hooked_place()) {
             names.extend(hooks.names());
         }
-        if let Want::Words(words) = want {
+        if let Want::Words(words) | Want::WordsOrNumbers(words) = want {
             names.extend(words.iter().map(|word| word.to_string()));
         }
         let group = self.group(want);

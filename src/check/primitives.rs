@@ -208,6 +208,11 @@ impl Primitive {
     }
 }
 
+/// Whether an argument is given as the padding of windows.
+fn is_padding(argument: &Argument) -> bool {
+    argument.name.as_ref().is_some_and(|name| name.value == "padding")
+}
+
 /// The arguments of a call, by slot; the tensors of a primitive that takes any number apart.
 struct Bound {
     slots: Vec<Option<Argument>>,
@@ -237,7 +242,7 @@ impl<'a> Walker<'a> {
             })
             .count();
         let at_run_time = evaluated.iter().any(|argument| argument.value.is_run_time());
-        let unknown = evaluated.iter().any(|argument| matches!(argument.value, Value::Unknown));
+        let unknown = evaluated.iter().any(|argument| matches!(argument.value, Value::Unknown) && !is_padding(argument));
         let takes_tensor = matches!(slots.first(), Some((_, Slot::Tensor)));
         let lacks_tensor = takes_tensor && !at_run_time && !unknown && {
             let only_options = matches!(primitive, Primitive::Transpose | Primitive::Reverse);
@@ -303,7 +308,7 @@ impl<'a> Walker<'a> {
                 Some(Slot::Tensor | Slot::Number) | None if takes_tensor || slot.is_none() => Want::Any,
                 Some(Slot::Tensor | Slot::Number) | None => Want::Any,
                 Some(Slot::Needed | Slot::Optional | Slot::Shape) => Want::Shape,
-                Some(Slot::Padding) => Want::Words(Rc::from([Rc::from("valid"), Rc::from("same")])),
+                Some(Slot::Padding) => Want::WordsOrNumbers(Rc::from([Rc::from("valid"), Rc::from("same")])),
             };
             evaluated.push(self.primitive_argument(argument, &inner));
         }
@@ -375,8 +380,13 @@ impl<'a> Walker<'a> {
         if let Primitive::Extreme(elementwise, reduce) = primitive {
             return self.extreme(elementwise, reduce, bound, span);
         }
-        let unknown = |argument: &&Argument| matches!(argument.value, Value::Unknown);
-        if bound.tensors.iter().find(unknown).is_some() || bound.slots.iter().flatten().find(unknown).is_some() {
+        let unknown = |argument: &Argument| matches!(argument.value, Value::Unknown);
+        // Padding that may be a name or numbers leaves the extents of a result open, not its rank.
+        let open = |slot: Slot| slot == Slot::Padding && !self.recording;
+        let mut given = bound.slots.iter().zip(primitive.slots());
+        if bound.tensors.iter().any(unknown)
+            || given.any(|(given, (_, slot))| given.as_ref().is_some_and(unknown) && !open(*slot))
+        {
             return Value::Unknown;
         }
         match primitive {

@@ -21,7 +21,9 @@ impl<'a> Walker<'a> {
             self.bind(&name.value, argument.value.clone(), argument.span);
             return Some(argument.value.clone());
         };
-        if let TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error = ty.kind {
+        if let TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) | TypeExprKind::Error =
+            ty.kind
+        {
             let unit = self.frame().unit;
             let value = self.config_value(argument.value.clone(), argument.span, parameter, unit, callee);
             self.bind(&name.value, value.clone(), argument.span);
@@ -85,7 +87,7 @@ impl<'a> Walker<'a> {
                 }
                 self.bind_unknown_dims(shape.as_deref().unwrap_or_default());
             }
-            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => {}
+            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) | TypeExprKind::Error => {}
         }
     }
 
@@ -114,7 +116,9 @@ impl<'a> Walker<'a> {
         let (arguments, dims): (&[ExprId], &[DimExpr]) = match &ty.kind {
             TypeExprKind::Tensor(dims) => (&[], dims),
             TypeExprKind::Class { arguments, shape } => (arguments, shape.as_deref().unwrap_or_default()),
-            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => (&[], &[]),
+            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) | TypeExprKind::Error => {
+                (&[], &[])
+            }
         };
         let open = |expr: &ExprId| !self.free_names(*expr).is_empty();
         arguments.iter().any(open)
@@ -181,7 +185,9 @@ impl<'a> Walker<'a> {
                     None => Err(None),
                 }
             }
-            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => Ok(()),
+            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) | TypeExprKind::Error => {
+                Ok(())
+            }
         }
     }
 
@@ -316,6 +322,10 @@ impl<'a> Walker<'a> {
                 self.report(name_problems::type_is_no_tensor(ty.span, word));
                 None
             }
+            TypeExprKind::Union(_) => {
+                self.report(name_problems::type_is_no_tensor(ty.span, "… or …"));
+                None
+            }
             TypeExprKind::Enumeration(_) => {
                 self.report(name_problems::type_is_no_tensor(ty.span, "{…}"));
                 None
@@ -362,7 +372,7 @@ impl<'a> Walker<'a> {
                 }
                 dims.extend(shape.iter().flatten());
             }
-            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => {}
+            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) | TypeExprKind::Error => {}
         }
         let mut rests = 0;
         for dim in dims {

@@ -25,7 +25,7 @@ impl DataPlace {
         let (selector, mut given) = self.text_column(walker, which)?;
         let wanted = match want {
             Want::Type(ty) => Some(ty),
-            Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Words(_) => None,
+            Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Words(_) | Want::WordsOrNumbers(_) => None,
         };
         let vocabulary = match (placed[1], wanted.map(|ty| &ty.element)) {
             (Some(expr), _) => walker.count_argument(

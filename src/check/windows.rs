@@ -247,7 +247,7 @@ impl<'a> Walker<'a> {
         match &given.value {
             Value::Word(Some(word)) if &**word == "same" => Some(Padding::Same),
             Value::Word(Some(word)) if &**word == "valid" => Some(Padding::Valid),
-            Value::Word(None) => Some(Padding::Unknown),
+            Value::Word(None) | Value::Unknown => Some(Padding::Unknown),
             Value::Text(text) if &**text == "same" => Some(Padding::Same),
             Value::Text(text) if &**text == "valid" => Some(Padding::Valid),
             Value::Word(_) | Value::Text(_) => {
@@ -262,7 +262,7 @@ impl<'a> Walker<'a> {
                     widths = vec![widths[0].clone(); spatial];
                 }
                 if widths.len() != spatial || widths.iter().any(|width| matches!(width, Dim::Known(n) if *n < 0)) {
-                    self.report(problems::window_list(given.span, "padding", spatial, ty));
+                    self.report(problems::padding_list(given.span, spatial, ty));
                     return None;
                 }
                 Some(Padding::Widths(widths))

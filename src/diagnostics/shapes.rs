@@ -457,6 +457,13 @@ pub fn window_list(span: Span, name: &str, spatial: usize, actual: &impl Display
         .at(span, "here")
 }
 
+/// `out-of-range`: padding that is no number of zeros for each spatial axis.
+pub fn padding_list(span: Span, spatial: usize, actual: &impl Display) -> Diagnostic {
+    let numbers = if spatial == 1 { String::new() } else { format!(", or {spatial} of them") };
+    let message = format!("`padding` is `valid`, `same` or a number from 0 on{numbers}, for {actual}");
+    Diagnostic::error("out-of-range", message).at(span, "here")
+}
+
 /// `out-of-range`: a window larger than what it runs over; `worked` is the arithmetic of how many there would be.
 pub fn window_too_large(
     span: Span,

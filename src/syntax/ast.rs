@@ -228,6 +228,8 @@ pub enum TypeExprKind {
     Word(String),
     /// `{valid, same}`.
     Enumeration(Vec<Name>),
+    /// `{valid, same} or int`: one of several.
+    Union(Vec<TypeExpr>),
     /// What could not be parsed.
     Error,
 }
@@ -401,6 +403,7 @@ fn each_dimension(ty: &TypeExpr, visit: &mut impl FnMut(ExprId)) {
             arguments.iter().copied().for_each(&mut *visit);
             dims(shape.as_deref().unwrap_or_default(), visit);
         }
+        TypeExprKind::Union(types) => types.iter().for_each(|ty| each_dimension(ty, visit)),
         TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => {}
     }
 }

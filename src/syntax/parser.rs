@@ -374,6 +374,18 @@ impl Builder<'_, '_> {
 
     fn type_expr(&mut self, pair: Node) -> TypeExpr {
         let span = self.span(&pair);
+        let mut types: Vec<TypeExpr> = (pair.into_inner().filter(|part| part.as_rule() == Rule::one_type))
+            .map(|part| self.one_type(part))
+            .collect();
+        match types.len() {
+            0 => TypeExpr { span, kind: TypeExprKind::Error },
+            1 => types.remove(0),
+            _ => TypeExpr { span, kind: TypeExprKind::Union(types) },
+        }
+    }
+
+    fn one_type(&mut self, pair: Node) -> TypeExpr {
+        let span = self.span(&pair);
         let Some(inner) = pair.into_inner().next() else { return TypeExpr { span, kind: TypeExprKind::Error } };
         let kind = match inner.as_rule() {
             Rule::tensor_type => TypeExprKind::Tensor(self.dims(inner)),

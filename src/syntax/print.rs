@@ -217,6 +217,10 @@ impl Printer<'_> {
                 let names: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
                 format!("{{{}}}", names.join(", "))
             }
+            TypeExprKind::Union(types) => {
+                let types: Vec<String> = types.iter().map(|ty| self.ty(ty)).collect();
+                types.join(" or ")
+            }
             TypeExprKind::Error => "error".to_string(),
         }
     }
