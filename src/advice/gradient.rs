@@ -137,7 +137,7 @@ fn is_flat(op: &HirOp, operand: usize) -> bool {
             _ => false,
         },
         HirOp::Reduce(Reduce::ArgMax | Reduce::ArgMin, _) => true,
-        HirOp::OneHot | HirOp::Bernoulli => true,
+        HirOp::OneHot | HirOp::Bernoulli | HirOp::ArgSort { .. } => true,
         HirOp::Gather => operand == 1,
         _ => false,
     }

@@ -64,6 +64,7 @@ fn range(body: &Body, value: &Value, ranges: &[Range], input: &dyn Fn(&BodyInput
         HirOp::Reduce(reduce, axes) => reduced(body, value, *reduce, axes, operand(0)),
         HirOp::Concat(_) | HirOp::Stack(_) => all(),
         HirOp::Slice(_) | HirOp::Take { .. } | HirOp::Reverse(_) | HirOp::Upsample { .. } | HirOp::Fill => operand(0),
+        HirOp::Sort { .. } => operand(0),
         HirOp::MaxPool(_) | HirOp::AvgPool(_) | HirOp::Pad(_) => operand(0).with(Range(0.0, 0.0)),
         _ => ANY,
     }

@@ -550,6 +550,7 @@ fn is_cheap(op: &Op) -> bool {
         | Op::Reduce { .. }
         | Op::ArgMax { .. }
         | Op::ArgMin { .. }
+        | Op::ArgSort { .. }
         | Op::Contract { .. }
         | Op::Gather { .. }
         | Op::ScatterAdd { .. }

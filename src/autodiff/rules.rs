@@ -74,7 +74,7 @@ pub(super) fn apply(b: &mut Builder, out: NodeId, ct: NodeId) -> Vec<Option<Node
                 Reduction::Min => extremum(b, ct, x, *axis, *count, Builder::arg_min),
             })]
         }
-        Op::ArgMax { .. } | Op::ArgMin { .. } => vec![None],
+        Op::ArgMax { .. } | Op::ArgMin { .. } | Op::ArgSort { .. } => vec![None],
         Op::Contract { .. } => product(b, out, ct).into_iter().map(|(_, value)| Some(value)).collect(),
         // d table[i] = dtable[i]
         Op::Gather { batch } => {

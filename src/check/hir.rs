@@ -223,6 +223,20 @@ pub enum HirOp {
     Pad(Vec<(usize, usize)>),
     /// Backwards along the axis.
     Reverse(usize),
+    /// In order along the axis: the least first, or the greatest; NaN last.
+    Sort {
+        /// The axis.
+        axis: usize,
+        /// Whether the greatest comes first.
+        descending: bool,
+    },
+    /// The numbers that the elements have before [`HirOp::Sort`]: categories.
+    ArgSort {
+        /// The axis.
+        axis: usize,
+        /// Whether the greatest comes first.
+        descending: bool,
+    },
     /// Each element repeated `factor` times along the axis.
     Upsample {
         /// The axis.

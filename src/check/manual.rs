@@ -173,6 +173,18 @@ pub const MANUAL: &[Manual] = &[
     manual(SHAPES, "reverse", "reverse(x, axis = 0)", "Backwards along an axis."),
     manual(
         SHAPES,
+        "sort",
+        "sort(x, axis = -1, descending = false)",
+        "The elements in order along an axis, NaN last: `sort(x, descending = true)[0..3]` are the three greatest.",
+    ),
+    manual(
+        SHAPES,
+        "argsort",
+        "argsort(x, axis = -1, descending = false)",
+        "The numbers of the elements in the order of `sort`, equal ones as they stood: each a `class(k)`.",
+    ),
+    manual(
+        SHAPES,
         "upsample",
         "upsample(x, factor)",
         "Each element of `[spatial…, c]` repeated along every spatial axis; a list has a factor for each.",

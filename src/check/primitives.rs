@@ -34,6 +34,8 @@ pub(super) enum Primitive {
     Slice,
     Pad,
     Reverse,
+    Sort,
+    ArgSort,
     Upsample,
     Expand,
     OneHot,
@@ -77,6 +79,7 @@ const X: (&str, Slot) = ("x", Slot::Tensor);
 const UNARY: &[(&str, Slot)] = &[X];
 const BINARY: &[(&str, Slot)] = &[("a", Slot::Tensor), ("b", Slot::Tensor)];
 const REDUCE: &[(&str, Slot)] = &[X, ("axis", Slot::Optional)];
+const SORT: &[(&str, Slot)] = &[X, ("axis", Slot::Optional), ("descending", Slot::Optional)];
 const POOL: &[(&str, Slot)] = &[X, ("size", Slot::Needed), ("stride", Slot::Optional), ("padding", Slot::Padding)];
 
 const fn entry(name: &'static str, primitive: Primitive, slots: &'static [(&'static str, Slot)]) -> Entry {
@@ -134,6 +137,8 @@ const TABLE: &[Entry] = &[
     entry("slice", Primitive::Slice, &[X, ("start", Slot::Needed), ("end", Slot::Needed), ("axis", Slot::Optional)]),
     entry("pad", Primitive::Pad, &[X, ("width", Slot::Needed)]),
     entry("reverse", Primitive::Reverse, &[X, ("axis", Slot::Optional)]),
+    entry("sort", Primitive::Sort, SORT),
+    entry("argsort", Primitive::ArgSort, SORT),
     entry("upsample", Primitive::Upsample, &[X, ("factor", Slot::Needed)]),
     entry("expand", Primitive::Expand, &[X, ("shape", Slot::Needed), ("axis", Slot::Optional)]),
     entry("one_hot", Primitive::OneHot, UNARY),
@@ -242,10 +247,12 @@ impl<'a> Walker<'a> {
             })
             .count();
         let at_run_time = evaluated.iter().any(|argument| argument.value.is_run_time());
-        let unknown = evaluated.iter().any(|argument| matches!(argument.value, Value::Unknown) && !is_padding(argument));
+        let unknown =
+            evaluated.iter().any(|argument| matches!(argument.value, Value::Unknown) && !is_padding(argument));
         let takes_tensor = matches!(slots.first(), Some((_, Slot::Tensor)));
         let lacks_tensor = takes_tensor && !at_run_time && !unknown && {
-            let only_options = matches!(primitive, Primitive::Transpose | Primitive::Reverse);
+            let only_options =
+                matches!(primitive, Primitive::Transpose | Primitive::Reverse | Primitive::Sort | Primitive::ArgSort);
             let short = positional + named_needed < needed;
             !primitive.is_variadic() && short
                 || only_options && positional == 1
@@ -444,6 +451,8 @@ impl<'a> Walker<'a> {
                 let Some(axis) = self.axis_argument(argument(0), 0, &x.ty, at) else { return Value::Unknown };
                 self.emit(HirOp::Reverse(axis), &[&x], x.ty.clone(), span)
             }
+            Primitive::Sort => self.sort(false, &x, at, argument(0), argument(1), span),
+            Primitive::ArgSort => self.sort(true, &x, at, argument(0), argument(1), span),
             Primitive::Upsample => self.upsample(&x, at, argument(0), span),
             Primitive::Expand => self.expand(&x, at, argument(0), argument(1), span),
             Primitive::OneHot => self.one_hot(&x, at, span),

@@ -184,6 +184,12 @@ fn write_value(text: &mut String, body: &Body, value: &Value, depth: usize) {
         HirOp::Gather => "gather".to_owned(),
         HirOp::Pad(widths) => format!("pad {widths:?}"),
         HirOp::Reverse(axis) => format!("reverse along {axis}"),
+        HirOp::Sort { axis, descending } => {
+            format!("sort along {axis}{}", if *descending { " descending" } else { "" })
+        }
+        HirOp::ArgSort { axis, descending } => {
+            format!("argsort along {axis}{}", if *descending { " descending" } else { "" })
+        }
         HirOp::Upsample { axis, factor } => format!("upsample by {factor} along {axis}"),
         HirOp::Expand(axes) => format!("expand {axes:?}"),
         HirOp::OneHot => "one_hot".to_owned(),

@@ -70,6 +70,41 @@ impl<'a> Walker<'a> {
         self.emit(HirOp::Reduce(reduce, axes), &[&x], Type::number(shape), span)
     }
 
+    /// `sort`, or with `picks` `argsort`.
+    pub(super) fn sort(
+        &mut self,
+        picks: bool,
+        x: &Tensor,
+        at: Span,
+        axis: Option<&Argument>,
+        descending: Option<&Argument>,
+        span: Span,
+    ) -> Value {
+        let name = if picks { "argsort" } else { "sort" };
+        let Some(x) = self.numbers(x, at, name) else { return Value::Unknown };
+        let Some(axis) = self.axis_argument(axis, -1, &x.ty, at) else { return Value::Unknown };
+        let descending = match descending.map(|given| (&given.value, given.span)) {
+            None => false,
+            Some((Value::Bool(descending), _)) => descending.unwrap_or_default(),
+            Some((other, place)) => {
+                let found = self.describe(other);
+                self.report(problems::not_a_case(place, &found, "descending", &["true", "false"]));
+                return Value::Unknown;
+            }
+        };
+        if !picks {
+            return self.emit(HirOp::Sort { axis, descending }, &[&x], x.ty.clone(), span);
+        }
+        let Axis::Dim(count) = x.ty.shape[axis].clone() else { return Value::Unknown };
+        if count == Dim::Known(0) {
+            self.report(problems::reduction_of_nothing(span, name, &x.at(at)));
+            return Value::Unknown;
+        }
+        let element = Element::Class { count, names: None };
+        let ty = Type { element, shape: x.ty.shape.clone() };
+        self.emit(HirOp::ArgSort { axis, descending }, &[&x], ty, span)
+    }
+
     /// `concat` or `stack`.
     pub(super) fn join(&mut self, concat: bool, arguments: Vec<Argument>, axis: Option<Argument>, span: Span) -> Value {
         let mut parts = Vec::with_capacity(arguments.len());

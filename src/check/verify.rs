@@ -146,7 +146,9 @@ fn operation(
         }
         HirOp::Slice(ranges) => {
             let fits = |(at, (start, end)): (usize, &(usize, usize))| {
-                start <= end && operands[0].shape.get(at).is_some_and(|extent| end <= extent) && shape[at] == end - start
+                start <= end
+                    && operands[0].shape.get(at).is_some_and(|extent| end <= extent)
+                    && shape[at] == end - start
             };
             one && ranges.len() == shape.len() && ranges.iter().enumerate().all(fits)
         }
@@ -160,6 +162,11 @@ fn operation(
                 && (0..shape.len()).all(|at| operands[0].shape[at] + widths[at].0 + widths[at].1 == shape[at])
         }
         HirOp::Reverse(axis) => one && same(0) && *axis < shape.len(),
+        HirOp::Sort { axis, .. } => one && same(0) && *axis < shape.len(),
+        HirOp::ArgSort { axis, .. } => match &value.ty.element {
+            Element::Class { count, .. } => one && same(0) && shape.get(*axis) == Some(count),
+            Element::Number | Element::Truth => false,
+        },
         HirOp::Upsample { axis, factor } => {
             one && operands[0].shape.get(*axis).map(|n| n * factor) == shape.get(*axis).copied()
         }

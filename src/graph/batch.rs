@@ -191,6 +191,7 @@ impl Mapper<'_> {
             }
             Op::ArgMax { axis } => self.builder.arg_max(x, axis + 1),
             Op::ArgMin { axis } => self.builder.arg_min(x, axis + 1),
+            Op::ArgSort { axis, descending } => self.builder.arg_sort(x, axis + 1, *descending),
             Op::Contract { batch, contract } => self.contract(operands[0], operands[1], batch, contract),
             Op::Gather { batch } => {
                 let shapes = [0, 1].map(|i| graph[node.operands[i]].ty.shape.as_slice());

@@ -330,6 +330,12 @@ impl Builder {
         self.push(Op::ArgMin { axis }, vec![x], TensorType::i32(shape))
     }
 
+    /// The order of the elements along `axis`, see [`Op::ArgSort`].
+    pub fn arg_sort(&mut self, x: NodeId, axis: usize, descending: bool) -> NodeId {
+        let ty = self.ty(x).with_dtype(DType::I32);
+        self.push(Op::ArgSort { axis, descending }, vec![x], ty)
+    }
+
     /// The product over pairs of axes, see [`Op::Contract`].
     pub fn contract(&mut self, a: NodeId, b: NodeId, batch: &[(usize, usize)], contract: &[(usize, usize)]) -> NodeId {
         let (left, right) = (self.shape(a), self.shape(b));

@@ -175,6 +175,11 @@ impl Elaboration<'_, '_> {
                 self.b.pad(x[0], &low, &high)
             }
             HirOp::Reverse(axis) => self.b.reverse(x[0], *axis),
+            HirOp::Sort { axis, descending } => self.sorted(x[0], *axis, *descending),
+            HirOp::ArgSort { axis, descending } => {
+                let operand = self.b.convert(x[0], DType::F32);
+                self.b.arg_sort(operand, *axis, *descending)
+            }
             HirOp::Upsample { axis, factor } => self.upsample(x[0], *axis, *factor),
             HirOp::Expand(axes) => self.expand(x[0], axes, shape),
             HirOp::OneHot => {

@@ -232,6 +232,7 @@ fn node<T: Real>(graph: &Graph, id: NodeId, values: &[Option<Cow<'_, Array<T>>>]
         Op::Reduce { kind, axis, count } => reduce(*kind, operand(0), *axis, *count, shape),
         Op::ArgMax { axis } => Array::i32(shape, arg_extremum(operand(0), *axis, true, node.ty.len())),
         Op::ArgMin { axis } => Array::i32(shape, arg_extremum(operand(0), *axis, false, node.ty.len())),
+        Op::ArgSort { axis, descending } => Array::i32(shape, arg_sort(operand(0), *axis, *descending)),
         Op::Contract { batch, contract: pairs } => Array::real(shape, contract(operand(0), operand(1), batch, pairs)),
         Op::Gather { batch } => regions::gather(operand(0), operand(1), *batch, shape),
         Op::ScatterAdd { batch } => regions::scatter_add(operand(0), operand(1), *batch, shape),
@@ -531,6 +532,44 @@ fn first_best<E: Copy>(x: &[E], (extent, inner, len): (usize, usize, usize), bet
         }
     }
     result
+}
+
+fn arg_sort<T: Real>(x: &Array<T>, axis: usize, descending: bool) -> Vec<i32> {
+    let extent = x.shape()[axis];
+    let inner = x.shape()[axis + 1..].iter().product();
+    match x {
+        Array::Real(x) => orders(elements(x), (extent, inner), descending),
+        Array::I32(x) => orders(elements(x), (extent, inner), descending),
+        Array::Bool(_) => panic!("the order of bool"),
+    }
+}
+
+/// Reads `x` as `[outer, extent, inner]`; the order along the middle, what is not equal to itself last.
+fn orders<E: Copy + PartialOrd>(x: &[E], (extent, inner): (usize, usize), descending: bool) -> Vec<i32> {
+    let mut result = vec![0; x.len()];
+    if x.is_empty() {
+        return result;
+    }
+    for (block, result) in x.chunks_exact(extent * inner).zip(result.chunks_exact_mut(extent * inner)) {
+        for i in 0..inner {
+            let element = |k: &usize| block[k * inner + i];
+            let mut order: Vec<usize> = (0..extent).collect();
+            order.sort_by(|a, b| match element(a).partial_cmp(&element(b)) {
+                Some(order) if descending => order.reverse(),
+                Some(order) => order,
+                None => is_nan(element(a)).cmp(&is_nan(element(b))),
+            });
+            for (place, k) in order.into_iter().enumerate() {
+                result[place * inner + i] = k as i32;
+            }
+        }
+    }
+    result
+}
+
+#[allow(clippy::eq_op, reason = "NaN alone differs from itself")]
+fn is_nan<E: Copy + PartialOrd>(x: E) -> bool {
+    x != x
 }
 
 fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contract: &[(usize, usize)]) -> Vec<T> {

@@ -167,6 +167,7 @@ fn is_worth_moving(op: &Op) -> bool {
         | Op::Reduce { .. }
         | Op::ArgMax { .. }
         | Op::ArgMin { .. }
+        | Op::ArgSort { .. }
         | Op::Contract { .. }
         | Op::Gather { .. }
         | Op::ScatterAdd { .. }

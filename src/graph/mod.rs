@@ -329,6 +329,14 @@ pub enum Op {
         /// The axis.
         axis: usize,
     },
+    /// The order of the elements along `axis`: element i of the result is the index (i32) of the element that is the i-th least,
+    /// or with `descending` the i-th greatest; of equal ones the first comes first. −0 and 0 are equal, NaN comes last either way.
+    ArgSort {
+        /// The axis.
+        axis: usize,
+        /// Whether the greatest comes first.
+        descending: bool,
+    },
     /// The product of two f32 operands over pairs of axes. The result has the batch axes (in the order given), then the
     /// free axes of the left, then those of the right, each in its operand's order.
     ///

@@ -159,6 +159,8 @@ impl Text<'_> {
             }
             Op::ArgMax { axis } => format!("argmax {operands}, axis {axis}"),
             Op::ArgMin { axis } => format!("argmin {operands}, axis {axis}"),
+            Op::ArgSort { axis, descending: false } => format!("argsort {operands}, axis {axis}"),
+            Op::ArgSort { axis, descending: true } => format!("argsort {operands}, axis {axis}, descending"),
             Op::Contract { batch, contract } => {
                 let types: Vec<Option<&TensorType>> =
                     node.operands.iter().map(|id| self.graph.nodes.get(id.0 as usize).map(|node| &node.ty)).collect();

@@ -95,7 +95,7 @@ impl Simplifier {
             Op::Reverse { axis } => self.reverse(operands[0], *axis, &ty),
             Op::Windows { axis, along } => self.windows(operands[0], *axis, *along, &ty),
             Op::Reduce { kind, axis, count } => self.reduce(*kind, operands[0], *axis..axis + count, &ty),
-            Op::ArgMax { .. } | Op::ArgMin { .. } => None,
+            Op::ArgMax { .. } | Op::ArgMin { .. } | Op::ArgSort { .. } => None,
             Op::Contract { batch, contract } => self.contract(&operands, batch, contract, &ty),
             Op::StopGradient => self.stop_gradient(operands[0]),
             Op::Scan(scan) => return self.scan(scan, &operands),

@@ -368,6 +368,7 @@ impl Stabilizer {
             | Op::Windows { .. }
             | Op::ArgMax { .. }
             | Op::ArgMin { .. }
+            | Op::ArgSort { .. }
             | Op::Uniform { .. }
             | Op::ScatterAdd { .. }
             | Op::Scan(_)

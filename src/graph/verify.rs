@@ -211,6 +211,12 @@ fn result_type(op: &Op, operands: &[&TensorType], ty: &TensorType) -> Result<Ten
             shape.remove(*axis);
             TensorType::i32(shape)
         }
+        Op::ArgSort { axis, .. } => {
+            let [x] = take(operands)?;
+            require(x.dtype != DType::Bool, "the operand has the wrong element type")?;
+            require(*axis < x.rank(), "no such axis")?;
+            x.with_dtype(DType::I32)
+        }
         Op::Contract { batch, contract } => {
             let [a, b] = take(operands)?;
             require(a.dtype == DType::F32 && b.dtype == DType::F32, "the operands have the wrong element type")?;

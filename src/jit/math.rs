@@ -24,7 +24,7 @@ fn expand_statements(statements: &mut [Stmt], regs: &mut Vec<Lane>) {
         match statement {
             Stmt::For { body, .. } => expand_statements(body, regs),
             Stmt::Map { block, .. } | Stmt::Fold { block, .. } | Stmt::Scalar(block) => expand_block(block, regs),
-            Stmt::Tile(_) => {}
+            Stmt::Tile(_) | Stmt::Sort(_) => {}
         }
     }
 }

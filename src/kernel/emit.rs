@@ -472,6 +472,7 @@ impl<'a> Emitter<'a> {
             | Op::Pad { .. }
             | Op::Concat { .. }
             | Op::ScatterAdd { .. }
+            | Op::ArgSort { .. }
             | Op::Scan(_)
             | Op::Result(_)
             | Op::SumBatch

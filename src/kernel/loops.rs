@@ -55,6 +55,8 @@ pub(super) fn body_cost(body: &[Stmt]) -> u64 {
         }
         Stmt::Scalar(block) => block_cost(block),
         Stmt::Tile(tile) => 2 * tile.rows as u64 * tile.cols as u64 * tile.depth as u64,
+        // For each key a few operations in each of the passes.
+        Stmt::Sort(sort) => 8 * sort.extent as u64 * u64::from(2 + sort.extent.next_power_of_two().ilog2()),
     });
     work.fold(0, u64::saturating_add)
 }

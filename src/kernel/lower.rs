@@ -56,6 +56,7 @@ fn lower_groups(module: &mut Module, graph: &Graph, plan: &Plan, part: Part, til
             GroupKind::Product(node) => emitter.product(module, group, node, tile),
             GroupKind::Join(node) => match graph[node].op {
                 Op::ScatterAdd { .. } => emitter.scatter_add(group, node),
+                Op::ArgSort { .. } => emitter.arg_sort(module, group, node),
                 _ => emitter.join(group, node),
             },
             GroupKind::Copy { from, to } => emitter.copy(from, to),
@@ -328,6 +329,7 @@ fn word(op: &Op) -> String {
         Op::Reduce { kind, .. } => format!("{kind:?}").to_lowercase(),
         Op::ArgMax { .. } => "argmax".into(),
         Op::ArgMin { .. } => "argmin".into(),
+        Op::ArgSort { .. } => "argsort".into(),
         Op::Contract { .. } => "product".into(),
         Op::Gather { .. } => "gather".into(),
         Op::ScatterAdd { .. } => "scatter_add".into(),

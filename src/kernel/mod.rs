@@ -27,6 +27,7 @@ pub mod print;
 mod product;
 mod reduce;
 mod shards;
+mod sort;
 pub mod verify;
 
 pub use lower::lower;
@@ -194,6 +195,8 @@ pub enum Stmt {
     Scalar(Block),
     /// A tile of a product.
     Tile(Tile),
+    /// The order of some keys.
+    Sort(Sort),
 }
 
 /// The order a [`Fold`] combines in.
@@ -261,6 +264,29 @@ pub struct Tile {
     pub c_stride: usize,
     /// Whether the sums are added to what is there.
     pub accumulate: bool,
+}
+
+/// `order[i · stride]`: the index of the i-th least of `extent` keys, the first of equal ones first.
+#[derive(Clone, Debug)]
+pub struct Sort {
+    /// How many keys, at least one.
+    pub extent: usize,
+    /// The first key: i32, the others behind it.
+    pub keys: Place,
+    /// Memory to work in, [`Sort::work`] elements from here on.
+    pub work: Place,
+    /// Where the first index goes: i32.
+    pub order: Place,
+    /// From one index to the next.
+    pub stride: usize,
+}
+
+impl Sort {
+    /// How many elements of memory the order of so many keys is worked out in: two copies of a key and an index for each, and
+    /// one more, which is read and not used.
+    pub fn work(extent: usize) -> usize {
+        4 * extent + 2
+    }
 }
 
 /// The largest tile a backend keeps in registers. The choice changes no bit.

@@ -20,7 +20,7 @@
 
 use super::{
     Affine, Block, Buffer, BufferId, Carried, Combine, Comparison, Fold, Inst, Kernel, MathOp, Module, OneOp, Order,
-    Place, Reg, Rows, Stmt, Storage, Tile, TwoOp, Var,
+    Place, Reg, Rows, Sort, Stmt, Storage, Tile, TwoOp, Var,
 };
 use crate::graph::{DType, Unary};
 use std::fmt::{self, Write};
@@ -171,6 +171,11 @@ impl<'a> Text<'a> {
                     self.line(site, &text);
                     continue;
                 }
+                Stmt::Sort(sort) => {
+                    let text = self.sort(sort);
+                    self.line(site, &text);
+                    continue;
+                }
             };
             let before = self.out.len();
             self.line(site, &head);
@@ -195,7 +200,7 @@ impl<'a> Text<'a> {
                     }
                     self.release(&mut held, |_| true);
                 }
-                Stmt::Tile(_) => {}
+                Stmt::Tile(_) | Stmt::Sort(_) => {}
             }
             self.depth -= 1;
             if matches!(stmt, Stmt::Scalar(_)) && self.out.len() == opened && self.mark.is_none() {
@@ -355,6 +360,13 @@ impl<'a> Text<'a> {
         buffer_here.map_or_else(|| format!("buffer{}", buffer.0), |buffer| buffer.name.clone())
     }
 
+    fn sort(&self, sort: &Sort) -> String {
+        let Sort { extent, keys, work, order, stride } = sort;
+        let [keys, work, order] = [keys, work, order].map(|place| self.place(place));
+        let apart = if *stride == 1 { String::new() } else { format!(", {stride} apart") };
+        format!("sort {extent} keys from {keys} into {order}{apart} by way of {work}")
+    }
+
     fn place(&self, place: &Place) -> String {
         format!("{}[{}]", self.buffer(place.buffer), self.affine(&place.index))
     }
@@ -421,7 +433,7 @@ fn count_stmts(stmts: &[Stmt], count: &mut dyn FnMut(Reg)) {
                     }
                 }
             }
-            Stmt::Tile(_) => {}
+            Stmt::Tile(_) | Stmt::Sort(_) => {}
         }
     }
 }

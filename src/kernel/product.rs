@@ -417,14 +417,13 @@ pub(super) struct Scratch<'a> {
 
 impl Scratch<'_> {
     pub(super) fn take(&mut self, name: &str, len: usize) -> BufferId {
+        self.take_of(DType::F32, name, len)
+    }
+
+    pub(super) fn take_of(&mut self, dtype: DType, name: &str, len: usize) -> BufferId {
         let storage = Storage::Scratch(self.next);
         self.next = (self.next + len).next_multiple_of(ALIGNMENT);
-        self.module.buffers.push(Buffer {
-            name: format!("{name}{}", self.module.kernels.len()),
-            dtype: DType::F32,
-            len,
-            storage,
-        });
+        self.module.buffers.push(Buffer { name: format!("{name}{}", self.module.kernels.len()), dtype, len, storage });
         BufferId(self.module.buffers.len() as u32 - 1)
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn divide(kernel: Kernel, independent: &[Var]) -> Vec<Kernel> {
     let can_be_cut = |stmt: &Stmt| match stmt {
         Stmt::For { var, .. } => independent.contains(var),
         Stmt::Map { .. } => true,
-        Stmt::Fold { .. } | Stmt::Scalar(_) | Stmt::Tile(_) => false,
+        Stmt::Fold { .. } | Stmt::Scalar(_) | Stmt::Tile(_) | Stmt::Sort(_) => false,
     };
     let cost = |stmt: &Stmt| body_cost(std::slice::from_ref(stmt));
     let largest = (0..kernel.body.len())
@@ -77,7 +77,7 @@ fn cut(stmt: &Stmt, vars: &mut Vec<String>) -> (Option<(Var, usize)>, Vec<Stmt>,
         match &mut stmt {
             Stmt::For { body, .. } if is_once => return std::mem::take(body),
             Stmt::For { extent, .. } | Stmt::Map { extent, .. } => *extent = new,
-            Stmt::Fold { .. } | Stmt::Scalar(_) | Stmt::Tile(_) => {}
+            Stmt::Fold { .. } | Stmt::Scalar(_) | Stmt::Tile(_) | Stmt::Sort(_) => {}
         }
         vec![stmt]
     };
@@ -90,7 +90,7 @@ fn cut(stmt: &Stmt, vars: &mut Vec<String>) -> (Option<(Var, usize)>, Vec<Stmt>,
 fn is_pure(stmt: &Stmt) -> bool {
     match stmt {
         Stmt::Scalar(block) => !block.insts.iter().any(writes),
-        Stmt::For { .. } | Stmt::Map { .. } | Stmt::Fold { .. } | Stmt::Tile(_) => false,
+        Stmt::For { .. } | Stmt::Map { .. } | Stmt::Fold { .. } | Stmt::Tile(_) | Stmt::Sort(_) => false,
     }
 }
 
@@ -116,7 +116,7 @@ fn writes(inst: &Inst) -> bool {
 fn pure(stmts: &[Stmt]) -> Block {
     let blocks = stmts.iter().filter_map(|stmt| match stmt {
         Stmt::Scalar(block) => Some(block),
-        Stmt::For { .. } | Stmt::Map { .. } | Stmt::Fold { .. } | Stmt::Tile(_) => None,
+        Stmt::For { .. } | Stmt::Map { .. } | Stmt::Fold { .. } | Stmt::Tile(_) | Stmt::Sort(_) => None,
     });
     let insts = blocks.flat_map(|block| block.insts.iter().filter(|inst| !writes(inst)));
     Block { insts: insts.cloned().collect() }
@@ -137,6 +137,11 @@ fn replace(body: &mut [Stmt], var: Var, value: &Affine) {
             }
             Stmt::Tile(tile) => {
                 for place in [&mut tile.a, &mut tile.b, &mut tile.c] {
+                    in_affine(&mut place.index);
+                }
+            }
+            Stmt::Sort(sort) => {
+                for place in [&mut sort.keys, &mut sort.work, &mut sort.order] {
                     in_affine(&mut place.index);
                 }
             }

@@ -7,7 +7,7 @@
 use super::print::{Site, print_marked};
 use super::{
     Affine, Block, Buffer, Combine, Comparison, Fold, Inst, Kernel, Lane, MathOp, Module, OneOp, Order, Place, Reg,
-    Repeat, Rows, Stmt, Storage, Tile, TileShape, TwoOp, Var,
+    Repeat, Rows, Sort, Stmt, Storage, Tile, TileShape, TwoOp, Var,
 };
 use crate::graph::DType;
 use std::ops::Range;
@@ -152,6 +152,7 @@ impl<'a> Checker<'a> {
                 }
                 Stmt::Scalar(block) => self.block(block, None)?,
                 Stmt::Tile(tile) => self.tile(tile).map_err(at)?,
+                Stmt::Sort(sort) => self.sort(sort).map_err(at)?,
             }
         }
         self.close(&outside);
@@ -390,6 +391,19 @@ impl<'a> Checker<'a> {
             (Ok(least), Ok(most)) => Ok((least, most)),
             _ => Err("an index beyond 64 bits".to_owned()),
         }
+    }
+
+    fn sort(&self, sort: &Sort) -> Result<(), String> {
+        let last = sort.extent.checked_sub(1).ok_or("an order of nothing")?;
+        self.access(&sort.work, Sort::work(sort.extent) - 1)?;
+        let lanes = [self.access(&sort.keys, last)?, self.access(&sort.order, last.saturating_mul(sort.stride))?];
+        require(lanes == [Lane::I32; 2], || "keys and their order are i32".to_owned())?;
+        require(sort.extent == 1 || sort.stride > 0, || "all indices go to one place".to_owned())?;
+        let constant = |place: &Place| {
+            let buffer = &self.module.buffers[place.buffer.0 as usize];
+            matches!(buffer.storage, Storage::Constant(_))
+        };
+        require(![&sort.work, &sort.order].into_iter().any(constant), || "stores into constant data".to_owned())
     }
 
     fn tile(&self, tile: &Tile) -> Result<(), String> {

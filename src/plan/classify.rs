@@ -99,6 +99,7 @@ pub(super) fn classify(graph: &Graph, options: &PlanOptions) -> Vec<bool> {
             | Op::Concat { .. }
             | Op::ArgMax { .. }
             | Op::ArgMin { .. }
+            | Op::ArgSort { .. }
             | Op::ScatterAdd { .. }
             | Op::Result(_)
             | Op::Uniform { .. } => {}
@@ -126,7 +127,7 @@ pub enum Access {
     Product,
     /// The elements of one operand at places that the other names.
     Pick,
-    /// The operands are parts of the result.
+    /// The operands are parts of the result, or are read whole before it is written.
     Join,
     /// A loop over time.
     Loop,
@@ -152,7 +153,7 @@ pub fn access(op: &Op) -> Access {
         Op::Scan(_) => Access::Loop,
         Op::Reduce { .. } | Op::ArgMax { .. } | Op::ArgMin { .. } => Access::Reduction,
         Op::Contract { .. } => Access::Product,
-        Op::Pad { .. } | Op::Concat { .. } | Op::ScatterAdd { .. } => Access::Join,
+        Op::Pad { .. } | Op::Concat { .. } | Op::ScatterAdd { .. } | Op::ArgSort { .. } => Access::Join,
         Op::SumBatch | Op::Orthogonalize => Access::Foreign,
     }
 }
@@ -184,6 +185,7 @@ pub fn fold_columns(graph: &Graph, node: NodeId) -> Option<Vec<usize>> {
         | Op::Windows { .. }
         | Op::Uniform { .. }
         | Op::Gather { .. }
+        | Op::ArgSort { .. }
         | Op::ScatterAdd { .. }
         | Op::Scan(_)
         | Op::Result(_)
@@ -256,6 +258,7 @@ pub(super) fn is_cheap(op: &Op) -> bool {
         | Op::Contract { .. }
         | Op::Uniform { .. }
         | Op::Gather { .. }
+        | Op::ArgSort { .. }
         | Op::ScatterAdd { .. }
         | Op::Scan(_)
         | Op::Result(_)

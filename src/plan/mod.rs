@@ -103,7 +103,7 @@ pub enum GroupKind {
     /// A large product, tiled, followed by loops over its result.
     Product(NodeId),
     /// A [`crate::graph::Op::Concat`] or [`crate::graph::Op::Pad`]: every operand is written to its part of the result. Or a
-    /// [`crate::graph::Op::ScatterAdd`].
+    /// [`crate::graph::Op::ScatterAdd`] or [`crate::graph::Op::ArgSort`].
     Join(NodeId),
     /// A loop over time.
     Loop(NodeId),

@@ -129,6 +129,7 @@ pub fn operand_index<I: Index>(graph: &Graph, node: NodeId, number: usize, index
         | Op::Reduce { .. }
         | Op::ArgMax { .. }
         | Op::ArgMin { .. }
+        | Op::ArgSort { .. }
         | Op::ScatterAdd { .. }
         | Op::Scan(_)
         | Op::Result(_)
@@ -234,6 +235,7 @@ pub fn strided(graph: &Graph, node: NodeId, inline: &[bool]) -> Option<Strided> 
             | Op::Reduce { .. }
             | Op::ArgMax { .. }
             | Op::ArgMin { .. }
+            | Op::ArgSort { .. }
             | Op::Contract { .. }
             | Op::Uniform { .. }
             | Op::Gather { .. }

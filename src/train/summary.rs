@@ -232,6 +232,8 @@ fn value_cost(body: &Body, value: &Value) -> Cost {
         | HirOp::Gather
         | HirOp::Pad(_)
         | HirOp::Reverse(_)
+        | HirOp::Sort { .. }
+        | HirOp::ArgSort { .. }
         | HirOp::Upsample { .. }
         | HirOp::Expand(_)
         | HirOp::OneHot

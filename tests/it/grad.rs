@@ -2,6 +2,7 @@
 
 #![allow(clippy::cloned_ref_to_slice_refs, clippy::type_complexity, reason = "cases read best as written")]
 
+mod extents;
 pub(crate) mod prelude;
 mod sequences;
 mod windows;

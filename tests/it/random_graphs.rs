@@ -314,10 +314,10 @@ impl Generator {
             20 if !self.smooth => {
                 let x = self.array(numeric)?;
                 let axis = self.choices.below(self.builder.shape(x).len());
-                Some(if self.choices.once_in(2) {
-                    self.builder.arg_max(x, axis)
-                } else {
-                    self.builder.arg_min(x, axis)
+                Some(match self.choices.below(4) {
+                    0 => self.builder.arg_max(x, axis),
+                    1 => self.builder.arg_min(x, axis),
+                    number => self.builder.arg_sort(x, axis, number == 2),
                 })
             }
             21 | 22 => self.contract(),

@@ -145,6 +145,18 @@ impl Elaboration<'_, '_> {
         Ok(Elaborated { graph: inner.graph, operands })
     }
 
+    /// The elements picked in their order along the axis, which stands last meanwhile.
+    pub(super) fn sorted(&mut self, x: NodeId, axis: usize, descending: bool) -> NodeId {
+        let x = self.b.convert(x, DType::F32);
+        let last = self.b.shape(x).len() - 1;
+        let to_the_end: Vec<usize> = (0..=last).filter(|&other| other != axis).chain([axis]).collect();
+        let back: Vec<usize> = (0..axis).chain([last]).chain(axis..last).collect();
+        let x = if axis == last { x } else { self.b.transpose(x, &to_the_end) };
+        let order = self.b.arg_sort(x, last, descending);
+        let sorted = self.b.gather(x, order, last);
+        if axis == last { sorted } else { self.b.transpose(sorted, &back) }
+    }
+
     /// The rows of the table that categories name.
     pub(super) fn gather(&mut self, table: NodeId, indices: NodeId) -> NodeId {
         let indices = self.b.convert(indices, DType::I32);

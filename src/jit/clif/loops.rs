@@ -362,6 +362,7 @@ fn stmts_size(stmts: &[Stmt]) -> usize {
         }
         Stmt::Scalar(block) => weight(&block.insts),
         Stmt::Tile(_) => 16,
+        Stmt::Sort(_) => 64,
     };
     stmts.iter().map(size).sum()
 }

@@ -3,13 +3,14 @@
 //! In: a [`Kernel`] and where each buffer lies ([`Layout`]). Out: CLIF appended to a function under construction. Loops
 //! are translated one to one; what is decided here (how many vectors a round takes, what is written out, what is
 //! computed once before a loop) changes no bit. `block` translates the instructions of a block, `loops` the statements
-//! that run blocks over lanes, `tile` products, `uniform` random numbers.
+//! that run blocks over lanes, `tile` products, `sort` orders, `uniform` random numbers.
 //!
 //! A register is held as one scalar where all its lanes are equal, else as one `F32X4` or `I32X4` per group of four
 //! lanes. A mask is an `I8` of 0 or 1 as a scalar, an `I32X4` of zeros and ones as lanes.
 
 mod block;
 mod loops;
+mod sort;
 mod tile;
 mod uniform;
 
@@ -281,6 +282,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 Stmt::Fold { var, extent, block, folds } => self.fold(*var, *extent, block, folds),
                 Stmt::Scalar(block) => self.block(&block.insts, Width::One, &[]),
                 Stmt::Tile(tile) => self.tile(tile),
+                Stmt::Sort(sort) => self.sort(sort),
             }
         }
     }
@@ -582,6 +584,7 @@ fn for_each_place(stmts: &[Stmt], visit: &mut dyn FnMut(&Place)) {
                 block.insts.iter().for_each(|inst| inst.for_each_place(visit));
             }
             Stmt::Tile(tile) => [&tile.a, &tile.b, &tile.c].into_iter().for_each(&mut *visit),
+            Stmt::Sort(sort) => [&sort.keys, &sort.work, &sort.order].into_iter().for_each(&mut *visit),
         }
     }
 }

@@ -485,6 +485,40 @@ fn tiles() {
 }
 
 #[test]
+fn orders() {
+    for extent in EXTENTS.into_iter().filter(|extent| *extent > 0) {
+        for stride in [1, 3] {
+            let mut w = Writer::new();
+            let row = w.var();
+            let keys = w.external(DType::I32, 2 * extent);
+            let equal = w.external(DType::I32, extent);
+            let order = w.external(DType::I32, 2 * extent * stride);
+            let work = w.buffer(DType::I32, Sort::work(extent), Storage::Arena(0));
+            w.module.arena = Sort::work(extent).next_multiple_of(16);
+            let sort = |keys: Place| {
+                let order = at(order, &[(row, (extent * stride) as i64)], 0);
+                Stmt::Sort(Sort { extent, keys, work: at(work, &[], 0), order, stride })
+            };
+            let sorts = [at(keys, &[(row, extent as i64)], 0), at(equal, &[], 0)].map(sort);
+            // Keys of few values have equals.
+            let lane = w.var();
+            let mut insts = Vec::new();
+            let key = w.load(&mut insts, at(equal, &[(lane, 1)], 0));
+            let (three, few) = (w.reg(Lane::I32), w.reg(Lane::I32));
+            insts.push(Inst::I32 { dst: three, value: 3 });
+            insts.push(Inst::Two { dst: few, op: TwoOp::AndI, a: key, b: three });
+            insts.push(Inst::Store { place: at(equal, &[(lane, 1)], 0), value: few });
+            let fill = Stmt::Map { var: lane, extent, block: Block { insts } };
+            for sort in sorts {
+                let body = vec![fill.clone(), Stmt::For { var: row, extent: 2, unroll: false, body: vec![sort] }];
+                let kernel = Kernel { body, ..w.kernel.clone() };
+                agree(&Module { kernels: vec![kernel], ..w.module.clone() });
+            }
+        }
+    }
+}
+
+#[test]
 fn uniforms() {
     for extent in EXTENTS {
         for (step, offset) in [(1, 0), (1, 3), (1, 8), (3, 1), (0, 5)] {

@@ -164,6 +164,7 @@ impl<'a> Machine<'a> {
                 }
                 Stmt::Scalar(block) => self.block(block),
                 Stmt::Tile(tile) => self.tile(tile),
+                Stmt::Sort(sort) => self.sort(sort),
             }
         }
     }
@@ -226,6 +227,16 @@ impl<'a> Machine<'a> {
                 }
                 partial[0]
             }
+        }
+    }
+
+    fn sort(&mut self, sort: &Sort) {
+        let [keys, order] = [&sort.keys, &sort.order].map(|place| self.affine(&place.index) as usize);
+        let key = |index: &usize| self.memory[sort.keys.buffer.0 as usize][keys + index] as i32;
+        let mut indices: Vec<usize> = (0..sort.extent).collect();
+        indices.sort_by_key(key);
+        for (place, index) in indices.into_iter().enumerate() {
+            self.memory[sort.order.buffer.0 as usize][order + place * sort.stride] = index as u32;
         }
     }
 
