@@ -18,6 +18,7 @@ mod hostile;
 mod images;
 mod jit;
 mod lower;
+mod memory;
 mod mistakes;
 mod models;
 mod networks;

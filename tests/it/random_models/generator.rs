@@ -369,6 +369,13 @@ impl Generator {
             "wrapper" => {
                 (format!("layer {name}(inner: layer, k = {k})(x: [..s]) -> [..s] {{ x + k * (x |> inner) }}"), "")
             }
+            "pair" => (
+                format!(
+                    "layer {name}(units: int)(a: [..s, n], b: [m]) -> [..s, units] {{\n  param A: [n, units] = he_normal\n  \
+                     param B: [m, units] = orthogonal\n  a @ A * tanh(b @ B) + {k} * mean(b)\n}}"
+                ),
+                "",
+            ),
             "fn" => (format!("fn {name}(a, b) = if a > b then a * {k} else tanh(b) - a"), ""),
             "const" => (format!("const {} = 3", name.to_uppercase()), ""),
             other => unreachable!("no declaration of the kind {other}"),

@@ -6,8 +6,17 @@ mod windows;
 use super::generator::{Element, Generator, Style, Value};
 
 /// What else a body can have in it.
-pub(super) const FURTHER: &[&str] =
-    &["activations", "layers", "shared layers", "states", "own layers", "functions", "formulas", "constants"];
+pub(super) const FURTHER: &[&str] = &[
+    "activations",
+    "layers",
+    "shared layers",
+    "states",
+    "own layers",
+    "functions",
+    "formulas",
+    "constants",
+    "branches",
+];
 
 /// What has a derivative everywhere, as it is used here.
 pub(super) const SMOOTH: &[&str] = &[
@@ -238,6 +247,19 @@ impl Generator {
                 self.bind_numbers(&x.shape, x.bound + 2.0, format!("{function}({}, {other})", x.name));
             }
             "formulas" => self.formula(),
+            "branches" => self.of_each(|own, x| {
+                // What is no number or infinite in the branch not taken has no say.
+                let of = &x.name;
+                let text = match own.choices.below(6) {
+                    0 => format!("if {of} > 0 then log({of}) * {of} else {of}"),
+                    1 => format!("if {of} > 0.01 then sqrt({of}) else 0"),
+                    2 => format!("if abs({of}) > 0.1 then 1 / {of} else {of}"),
+                    3 => format!("if sqrt({of} - 0.2) < 0.5 then {of} else 0.3"),
+                    4 => format!("if log({of}) != log({of}) then 0.2 else {of}"),
+                    _ => format!("if {of} > 0.2 then ({of} - 0.2)^0.5 else exp(min({of}, 0))"),
+                };
+                (text, 10.0)
+            }),
             "constants" => {
                 let constant = self.own("const");
                 let x = self.numbers(0..=2);

@@ -5,7 +5,25 @@ use super::super::generator::{Element, Generator, Value};
 impl Generator {
     pub(super) fn each(&mut self) {
         let units = self.extent();
-        match self.choices.below(5) {
+        match self.choices.below(7) {
+            5 => {
+                let (x, pair) = (self.numbers(2..=3), self.own("pair"));
+                let other = self.of_shape(&[x.shape[0], 1 + units % 5]);
+                let units = x.shape[x.rank() - 1];
+                self.bind_numbers(&x.shape, 10.0, format!("each {pair}({units})({}, {})", x.name, other.name));
+            }
+            6 => {
+                // The same vector for each row.
+                let x = self.numbers(2..=2);
+                let pair = self.own("pair");
+                let other = self.of_shape(&[x.shape[0]]);
+                let rows = self.of_shape(&[x.shape[0], x.shape[0]]);
+                let text = format!(
+                    "scan r over {}, k over {} from (h = {}) {{\n    next h = 0.5 * {pair}({})(h, k)\n    emit h * mean(r)\n  }}",
+                    x.name, rows.name, other.name, x.shape[0]
+                );
+                self.bind_numbers(&rows.shape, 20.0, text);
+            }
             0 => {
                 let x = self.numbers(3..=3);
                 let shape = [&x.shape[..2], &[units]].concat();
