@@ -76,6 +76,18 @@ fn every_primitive_is_generated() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// What has nothing to do with a fault is left out.
+#[test]
+fn what_fails_becomes_small() {
+    let fails = |text: &str| mentions(text, "conv") && !check_program("test.nn", text).has_errors();
+    let program = (0..).map(program).find(|program| fails(&program.text())).expect("some program has a convolution");
+    let smallest = program.shrunk(fails);
+    assert!(fails(&smallest.text()));
+    // The weights and the convolution; the loss and the optimizer.
+    let (statements, fields) = (smallest.statements.len(), smallest.run.len());
+    assert!(statements <= 2 && smallest.declarations.is_empty() && fields == 2, "{}", smallest.text());
+}
+
 #[test]
 fn machine_code_and_interpreter_agree() {
     for seed in seeds(enough()) {
