@@ -4,7 +4,7 @@ use super::columns::{ClassProblem, ColumnBuilder, Finding, Place};
 use super::csv::{Ragged, TextFile};
 use crate::check::hir::{ColumnUse, Element};
 use crate::diagnostics::data::{InFile, Use};
-use crate::diagnostics::{Diagnostic, Diagnostics, data as report};
+use crate::diagnostics::{Diagnostic, Diagnostics, Label, data as report};
 use crate::source::{Sources, Span};
 
 /// A source as diagnostics speak of it.
@@ -49,7 +49,7 @@ pub(super) fn findings(
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
 ) -> bool {
-    let mut any = false;
+    let mut found: Vec<Diagnostic> = Vec::new();
     for builder in builders {
         if let Some(finding) = &builder.unfilled {
             let shown = show(finding, files, sources);
@@ -57,17 +57,30 @@ pub(super) fn findings(
             let categories = matches!(builder.spec.ty.element, Element::Class { .. });
             let text = written(builder.spec, sources);
             let used = Use { span: builder.spec.span, text: &text };
-            diagnostics.push(report::missing_value(value, &finding.text, used, categories));
-            any = true;
+            tell(&mut found, report::missing_value(value, &finding.text, used, categories));
         }
         if let Some(finding) = &builder.not_numbers {
             let shown = show(finding, files, sources);
             let value = InFile { excerpt: shown.excerpt, place: &shown.place, count: finding.count };
-            diagnostics.push(report::not_a_number(value, &finding.text, builder.spec.span, shown.line == 1));
-            any = true;
+            tell(&mut found, report::not_a_number(value, &finding.text, builder.spec.span, shown.line == 1));
         }
     }
+    let any = !found.is_empty();
+    found.into_iter().for_each(|problem| diagnostics.push(problem));
     any
+}
+
+/// Adds a problem; where another use of the column has found the same value, only its place and its edits.
+fn tell(found: &mut Vec<Diagnostic>, problem: Diagnostic) {
+    let same = |known: &&mut Diagnostic| known.code == problem.code && known.message == problem.message;
+    let Some(known) = found.iter_mut().find(same) else {
+        found.push(problem);
+        return;
+    };
+    known.labels.extend(problem.labels.last().map(|used| Label { message: String::from("and here"), ..used.clone() }));
+    for (known, more) in known.fixes.iter_mut().zip(problem.fixes) {
+        known.edits.extend(more.edits);
+    }
 }
 
 /// A use of columns as the program has it.

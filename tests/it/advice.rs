@@ -132,6 +132,19 @@ fn what_a_program_makes_is_no_leak() {
 }
 
 #[test]
+fn a_value_that_several_fields_take_is_told_once() {
+    let csv = "a,b\n1,2\n,4\nx,6\n";
+    let program = "data Rows {\n  source = csv(\"rows.csv\")\n  p: [2] = [a, b]\n  q: [1] = standardize([a])\n}\n";
+    assert_eq!(
+        checked(&[("rows.csv", csv), ("main.nn", program)]),
+        [
+            "rows.csv:3:1: error[missing-data]: a value is missing (rows.csv, line 3, column `a`)",
+            "rows.csv:4:1: error[text-for-number]: `x` is not a number (rows.csv, line 4, column `a`)"
+        ]
+    );
+}
+
+#[test]
 fn rows_that_were_learned_are_no_test() {
     let rows = |from: usize| -> String {
         let row = |row: usize| format!("{},{}\n", row * row, row % 2);
