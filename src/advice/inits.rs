@@ -108,18 +108,18 @@ fn look(seen: &Seen<'_>, model: &Model, reported: &mut BTreeSet<Span>, found: &m
     }
 }
 
-fn is_param(body: &Body, id: ValueId) -> bool {
+pub(super) fn is_param(body: &Body, id: ValueId) -> bool {
     matches!(body[resolved(body, id)].op, HirOp::Param(_))
 }
 
-fn resolved(body: &Body, mut id: ValueId) -> ValueId {
+pub(super) fn resolved(body: &Body, mut id: ValueId) -> ValueId {
     while let Some(operand) = same_elements(body, &body[id]) {
         id = operand;
     }
     id
 }
 
-fn users(body: &Body) -> Vec<Vec<ValueId>> {
+pub(super) fn users(body: &Body) -> Vec<Vec<ValueId>> {
     let mut users = vec![Vec::new(); body.values.len()];
     for (at, value) in body.values.iter().enumerate() {
         for operand in &value.operands {
@@ -130,7 +130,7 @@ fn users(body: &Body) -> Vec<Vec<ValueId>> {
 }
 
 /// The weights of a product: a parameter of rank 2 or more.
-fn weights(body: &Body, product: ValueId) -> Option<&Param> {
+pub(super) fn weights(body: &Body, product: ValueId) -> Option<&Param> {
     let value = &body[product];
     if !matches!(value.op, HirOp::MatMul | HirOp::Conv(_) | HirOp::ConvTranspose(_)) {
         return None;

@@ -1,5 +1,6 @@
-//! The end of a model: no softmax over one number, no noise behind the last layer.
+//! What stands between layers and behind the last one: an activation, no softmax over one number, no noise.
 
+use super::inits;
 use super::losses::within;
 use super::scalar::same_elements;
 use super::{Seen, text};
@@ -21,6 +22,7 @@ pub(super) fn ends(seen: &Seen<'_>, found: &mut Diagnostics) {
     }
     for run in &seen.hir.runs {
         let model = &seen.hir.models[run.model];
+        unbent(model, &mut sites, found);
         if let Some(noise) = noise_at_the_end(run, model)
             && sites.insert(noise)
         {
@@ -28,6 +30,45 @@ pub(super) fn ends(seen: &Seen<'_>, found: &mut Diagnostics) {
             found.push(problems::dropout_on_output(noise, fix));
         }
     }
+}
+
+/// Layers that multiply what another one gives, as it is, and are one with it. Fewer units between the two than on both sides are meant:
+/// they are a product of fewer parameters.
+fn unbent(model: &Model, sites: &mut BTreeSet<Span>, found: &mut Diagnostics) {
+    let body = &model.body;
+    let users = inits::users(body);
+    let is_layer = |id: ValueId| matches!(body[id].op, HirOp::MatMul) && inits::weights(body, id).is_some();
+    let given = |id: ValueId| body[id].operands.iter().copied().find(|&operand| !inits::is_param(body, operand));
+    let alone = |id: ValueId| users[id.0 as usize].len() == 1 && !body.outputs.iter().any(|(_, output)| *output == id);
+    let width = |id: ValueId| body[id].ty.shape.last().copied().unwrap_or(1);
+    for at in 0..body.values.len() {
+        let last = ValueId(at as u32);
+        if !is_layer(last) || !within(body[last].site, model.span) {
+            continue;
+        }
+        // Back over changes of shape and a bias to where the value comes from.
+        let mut way = given(last);
+        let first = loop {
+            match way {
+                Some(id) if !alone(id) => break None,
+                Some(id) if is_layer(id) => break Some(id),
+                Some(id) => {
+                    let value = &body[id];
+                    let biased = is_sum(value) && value.operands.iter().any(|&operand| inits::is_param(body, operand));
+                    way = if biased { given(id) } else { same_elements(body, value) };
+                }
+                None => break None,
+            }
+        };
+        let Some((first, before)) = first.and_then(|first| Some((first, given(first)?))) else { continue };
+        if width(first) >= width(before).min(width(last)) && sites.insert(body[last].site) {
+            found.push(problems::layers_without_activation(body[first].site, body[last].site, width(last)));
+        }
+    }
+}
+
+fn is_sum(value: &Value) -> bool {
+    matches!(value.op, HirOp::Elementwise(Elementwise::Add))
 }
 
 /// Whether a value is `e / sum(e)` where the sum is of one element.

@@ -23,6 +23,7 @@ pub const WARNINGS: &[(&str, Sight)] = &[
     ("flat-activation", Sight::Program),
     ("header-is-data", Sight::Data),
     ("init-mismatch", Sight::Program),
+    ("linear-layers", Sight::Program),
     ("missing-seed", Sight::Program),
     ("more-parameters-than-data", Sight::Data),
     ("name-style", Sight::Program),
@@ -188,6 +189,16 @@ pub fn softmax_of_one(site: Span, fix: Vec<Edit>) -> Diagnostic {
         .suggest_if(!fix.is_empty(), "take `sigmoid`", fix)
 }
 
+/// `linear-layers`: a layer multiplies what the layer before it gives, as it is.
+pub fn layers_without_activation(first: Span, last: Span, units: usize) -> Diagnostic {
+    let problem = Diagnostic::warning("linear-layers", "two layers without an activation between them are one")
+        .at(last, "sums of sums are sums");
+    let problem = if first == last { problem } else { problem.and(first, "the layer before it, not bent") };
+    problem.help(format!(
+        "put an activation between them, such as `relu`; or `dense({units})` alone, which learns the same"
+    ))
+}
+
 /// `dropout-on-output`: elements of the output are dropped in training.
 pub fn dropout_on_output(site: Span, fix: Vec<Edit>) -> Diagnostic {
     Diagnostic::warning("dropout-on-output", "this drops parts of the answer itself")
@@ -287,14 +298,21 @@ fn rounded(number: f64) -> f64 {
 
 /// `product-of-inputs`: a narrow model with one hidden layer, or with none, is to learn a product of its inputs.
 pub fn product_of_inputs(model: &Spanned<String>, units: Option<usize>, product: Span) -> Diagnostic {
-    let (layers, why) = match units {
-        Some(units) => (format!("one hidden layer of {units} units"), "adds up bends; a product takes many of them"),
-        None => (String::from("no hidden layer"), "weighs its inputs and adds them up; no weights make a product"),
+    let (layers, why, wanted) = match units {
+        Some(units) => (
+            format!("one hidden layer of {units} units"),
+            "adds up bends; a product takes many of them",
+            "a second hidden layer",
+        ),
+        None => {
+            let why = "weighs its inputs and adds them up; no weights make a product";
+            (String::from("no hidden layer"), why, "two hidden layers")
+        }
     };
     Diagnostic::warning("product-of-inputs", format!("`{}` has {layers} for a product of its inputs", model.value))
         .at(model.span, why)
         .and(product, "multiplies what the model is given")
-        .help("a second hidden layer, or branches joined by `a * b`, learn a product with fewer parameters")
+        .help(format!("{wanted}, or branches joined by `a * b`, learn a product with few parameters"))
 }
 
 /// `more-parameters-than-data`: nothing holds the parameters that the data leaves open.
