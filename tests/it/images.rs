@@ -28,7 +28,7 @@ train M on Points {{
 
 /// Training step and evaluation for batches of these sizes.
 #[track_caller]
-fn check(shape: &str, body: &str, batches: &[usize]) {
+pub(crate) fn check(shape: &str, body: &str, batches: &[usize]) {
     let checked = check_program("test.nn", &program(shape, body));
     assert!(!checked.has_errors(), "{body}: {:?}", checked.diagnostics);
     let run_ = &checked.hir.runs[0];

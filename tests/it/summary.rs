@@ -168,31 +168,3 @@ fn a_model_without_a_run_has_its_forms() {
     assert_eq!(form("grad", "Line").status, 0);
     assert!(form("graph", "Open").err.contains("open-extents"));
 }
-
-#[test]
-fn the_arena_is_hardly_larger_than_what_lives_at_once() {
-    let lenet = "p |> conv2d(6, 5, padding = same) |> tanh |> avg_pool2d |> conv2d(16, 5) |> tanh |> avg_pool2d |> flatten \
-                 |> dense(120) |> tanh |> dense(84) |> tanh |> dense(10)";
-    let convolutions = "p |> repeat 2 { conv2d(32, 3, padding = same) |> relu } |> max_pool2d \
-                        |> repeat 2 { conv2d(64, 3, padding = same) |> relu } |> max_pool2d |> flatten |> dense(10)";
-    for (batch, shape, body) in [
-        (32, "[28, 28, 1]", lenet),
-        (1024, "[28, 28, 1]", lenet),
-        (64, "[32, 32, 3]", convolutions),
-        (128, "[28, 28]", "p |> lstm(128) |> last |> dense(10)"),
-        (32, "[64, 128]", "p |> transformer_block(4) |> last |> dense(10)"),
-    ] {
-        let text = format!(
-            "data D {{\n  source = generate(64)\n  p: {shape} = uniform(0, 1, {shape})\n  t: class(10) = argmax(uniform(0, 1, [10]))\n}}\n\
-             model M(p: {shape}) -> q: [10] {{ {body} |> softmax }}\n\
-             train M on D {{\n  loss = cross_entropy(q, t)\n  optimizer = adam()\n  batch = {batch}\n}}\n"
-        );
-        let dir = folder(&[("model.nn", text.as_bytes())]);
-        let ran = nnc(dir.path(), &["summary", "model.nn", "--json"]);
-        assert_eq!(ran.status, 0, "{}", ran.err);
-        let model: Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
-        let memory = &model["programs"][0]["bytes"];
-        let (arena, live) = (memory["arena"].as_u64().unwrap(), memory["live"].as_u64().unwrap());
-        assert!(live > 0 && arena * 10 <= live * 11, "{body}, {batch}: {arena} bytes for {live}");
-    }
-}

@@ -105,6 +105,7 @@ impl Generator {
             "max" | "min" => self.extreme(name),
             "sum" | "mean" | "prod" | "var" => self.reduction(name),
             "argmax" | "argmin" => self.choice(name),
+            "sort" | "argsort" => self.order(name),
             "avg" => {
                 self.own("metric");
             }
@@ -384,6 +385,25 @@ impl Generator {
                 self.bind_numbers(&found.shape, 1.0, text);
             }
             _ => {}
+        }
+    }
+
+    fn order(&mut self, name: &str) {
+        let x = self.numbers(1..=3);
+        let axis = self.axis(x.rank());
+        let mut text = x.name.clone();
+        if axis + 1 < x.rank() || self.choices.once_in(3) {
+            text += &format!(", axis = {}", self.written_axis(axis, x.rank()));
+        }
+        if self.choices.once_in(2) {
+            text += ", descending = true";
+        }
+        match name {
+            "sort" => drop(self.bind_numbers(&x.shape, x.bound, format!("sort({text})"))),
+            _ => {
+                let found = self.bind(Element::Class(x.shape[axis]), &x.shape, 0.0, format!("argsort({text})"));
+                self.one_hot(&found);
+            }
         }
     }
 
