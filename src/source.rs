@@ -107,6 +107,11 @@ impl Source {
         Position { line, column: self.text[start..end].encode_utf16().count() }
     }
 
+    /// The offset that a line (from 0) begins at.
+    pub fn line_start(&self, line: usize) -> usize {
+        self.line_starts[line] as usize
+    }
+
     /// The text of a line (from 0) without its line end.
     pub fn line(&self, line: usize) -> &str {
         let start = self.line_starts[line] as usize;

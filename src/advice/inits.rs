@@ -10,7 +10,7 @@ use crate::check::hir::{Body, Elementwise, HirOp, Model, Param, Reduce, ValueId}
 use crate::diagnostics::{Diagnostics, advice as problems};
 use crate::source::Span;
 use crate::syntax::ast::{CallableKind, ExprKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// What first weights are made for.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -42,12 +42,13 @@ const LOST: f64 = 1.0 / 256.0;
 
 pub(super) fn inits(seen: &Seen<'_>, found: &mut Diagnostics) {
     let mut reported: BTreeSet<Span> = BTreeSet::new();
+    let chosen = chosen(seen);
     for model in &seen.hir.models {
-        look(seen, model, &mut reported, found);
+        look(&chosen, model, &mut reported, found);
     }
 }
 
-fn look(seen: &Seen<'_>, model: &Model, reported: &mut BTreeSet<Span>, found: &mut Diagnostics) {
+fn look(chosen: &HashMap<Span, Span>, model: &Model, reported: &mut BTreeSet<Span>, found: &mut Diagnostics) {
     let body = &model.body;
     let functions = Scalars::of(body);
     let users = users(body);
@@ -59,8 +60,8 @@ fn look(seen: &Seen<'_>, model: &Model, reported: &mut BTreeSet<Span>, found: &m
         let (Some(made), [fan_in, fan_out]) = (made(param), fans(&param.shape)) else { continue };
         let sum = with_bias(body, &users, product);
         let end = activated(&functions, &users, body, sum);
-        let chosen = chosen(seen, body[product].site);
         let site = body[product].site;
+        let chosen = chosen.get(&site).copied();
         if let Made::Same(number) = made {
             if feeds_weights(body, &users, end) && reported.insert(site) {
                 found.push(problems::same_weights(chosen.unwrap_or(site), &param.path, number, chosen.is_some()));
@@ -221,16 +222,11 @@ fn feeds_weights(body: &Body, users: &[Vec<ValueId>], end: ValueId) -> bool {
     false
 }
 
-/// The argument of the call at that place that names an initialisation.
-fn chosen(seen: &Seen<'_>, site: Span) -> Option<Span> {
+/// The argument that names an initialisation, by the place of the call that is given it.
+fn chosen(seen: &Seen<'_>) -> HashMap<Span, Span> {
     let inits = seen.hir.declarations.iter().filter(|declaration| declaration.kind == Some(CallableKind::Init));
     let mut known: BTreeSet<&str> = inits.map(|declaration| declaration.name.value.as_str()).collect();
     known.extend(["zeros", "ones", "constant", "uniform", "normal", "orthogonal"]);
-    let calls = seen.ast.exprs.iter().filter(|expr| expr.span == site);
-    let arguments = calls.filter_map(|expr| match &expr.kind {
-        ExprKind::Call { arguments, .. } => Some(arguments),
-        _ => None,
-    });
     let named = |value| match &seen.ast[value].kind {
         ExprKind::Name(name) => known.contains(name.as_str()),
         ExprKind::Call { callee, .. } => {
@@ -238,5 +234,13 @@ fn chosen(seen: &Seen<'_>, site: Span) -> Option<Span> {
         }
         _ => false,
     };
-    arguments.flatten().find(|argument| named(argument.value)).map(|argument| seen.ast[argument.value].span)
+    let mut chosen = HashMap::new();
+    for expr in &seen.ast.exprs {
+        if let ExprKind::Call { arguments, .. } = &expr.kind
+            && let Some(argument) = arguments.iter().find(|argument| named(argument.value))
+        {
+            chosen.entry(expr.span).or_insert(seen.ast[argument.value].span);
+        }
+    }
+    chosen
 }

@@ -23,6 +23,9 @@ enum Style {
 /// A segment of at most this many letters is a formula's.
 const SHORT: usize = 3;
 
+/// For each fix the text is searched; a file with more such names has another convention.
+const MOST_RENAMED: usize = 200;
+
 pub(super) fn names(seen: &Seen<'_>, found: &mut Diagnostics) {
     let mut bound = bound(seen);
     bound.sort_by_key(|(name, ..)| name.span);
@@ -38,7 +41,7 @@ pub(super) fn names(seen: &Seen<'_>, found: &mut Diagnostics) {
         };
         let underscores = &name.value[..name.value.len() - core.len()];
         let wanted = format!("{underscores}{wanted}");
-        let rename = rename(seen, &name.value, &wanted);
+        let rename = if reported.len() <= MOST_RENAMED { rename(seen, &name.value, &wanted) } else { Vec::new() };
         found.push(problems::name_style(name, what, &wanted, called, rename));
     }
 }

@@ -7,10 +7,10 @@ use super::{Seen, text};
 use crate::diagnostics::{Diagnostics, Edit, advice as problems};
 use crate::source::Span;
 use crate::syntax::ast::{
-    Callable, CallableKind, DataItem, DimExpr, ExprKind, Item, ItemKind, Name, Output, Parameter, StmtKind, TrainItem,
-    TypeExpr, TypeExprKind,
+    Callable, CallableKind, DimExpr, ExprKind, Item, ItemKind, Name, Output, Parameter, StmtKind, TrainItem, TypeExpr,
+    TypeExprKind,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 pub(super) fn unused(seen: &Seen<'_>, found: &mut Diagnostics) {
     let uses = Uses::of(seen);
@@ -61,14 +61,28 @@ impl<'a> Uses<'a> {
         Uses(names)
     }
 
-    /// The names between two places.
-    fn between(&self, start: u32, end: u32) -> impl Iterator<Item = &'a str> {
+    /// The names between two places, in order.
+    fn placed(&self, start: u32, end: u32) -> impl Iterator<Item = (u32, &'a str)> {
         let from = self.0.partition_point(|(at, _)| *at < start);
-        self.0[from..].iter().take_while(move |(at, _)| *at < end).map(|(_, name)| *name)
+        self.0[from..].iter().take_while(move |(at, _)| *at < end).copied()
     }
 
     fn within(&self, span: Span) -> impl Iterator<Item = &'a str> {
-        self.between(span.start, span.end)
+        self.placed(span.start, span.end).map(|(_, name)| name)
+    }
+
+    /// In which of the places each name is used.
+    fn by_place(&self, places: impl Iterator<Item = Span>) -> HashMap<&'a str, Vec<usize>> {
+        let mut users: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, place) in places.enumerate() {
+            for name in self.within(place) {
+                let users = users.entry(name).or_default();
+                if users.last() != Some(&at) {
+                    users.push(at);
+                }
+            }
+        }
+        users
     }
 }
 
@@ -118,28 +132,31 @@ fn used_files(seen: &Seen<'_>, uses: &Uses<'_>, found: &mut Diagnostics) {
 fn declarations(seen: &Seen<'_>, uses: &Uses<'_>, found: &mut Diagnostics) {
     let items = &seen.ast.items;
     let mut reached: BTreeSet<&str> = BTreeSet::new();
+    let mut by_name: HashMap<&str, Vec<&Item>> = HashMap::new();
+    for item in items {
+        if let Some((_, name)) = declared(item) {
+            by_name.entry(name.value.as_str()).or_default().push(item);
+        }
+    }
+    let users = uses.by_place(items.iter().map(|item| item.span));
     let mut waiting: Vec<&Item> = seen.trains().map(|(item, _)| item).collect();
     while let Some(item) = waiting.pop() {
         for name in uses.within(item.span) {
             if reached.insert(name) {
-                let named = |other: &&Item| declared(other).is_some_and(|(_, declared)| declared.value == name);
-                waiting.extend(items.iter().filter(named));
+                waiting.extend(by_name.get(name).into_iter().flatten());
             }
         }
     }
-    for item in items {
+    for (at, item) in items.iter().enumerate() {
         let Some((keyword, name)) = declared(item) else { continue };
         if reached.contains(name.value.as_str()) || is_meant(name) {
             continue;
         }
-        let by_another =
-            |other: &Item| other.span != item.span && uses.within(other.span).any(|used| used == name.value);
-        if items.iter().any(by_another) {
+        if users.get(name.value.as_str()).into_iter().flatten().any(|&user| user != at) {
             continue;
         }
         // What only this declaration needs would be the next that is not used.
-        let named: BTreeSet<&str> = uses.within(item.span).filter(|name| !reached.contains(name)).collect();
-        let alone = !items.iter().filter_map(declared).any(|(_, other)| named.contains(other.value.as_str()));
+        let alone = !uses.within(item.span).any(|name| !reached.contains(name) && by_name.contains_key(name));
         let removal = if alone { removal(seen, item) } else { Vec::new() };
         found.push(problems::unused_declaration(keyword, name, removal));
     }
@@ -149,8 +166,8 @@ fn declarations(seen: &Seen<'_>, uses: &Uses<'_>, found: &mut Diagnostics) {
 fn removal(seen: &Seen<'_>, item: &Item) -> Vec<Edit> {
     let source = seen.source();
     let mut start = item.span.start;
-    let docs = seen.ast.comments.iter().rev().filter(|comment| comment.doc && comment.span.end <= item.span.start);
-    for comment in docs {
+    let before = seen.ast.comments.partition_point(|comment| comment.span.end <= item.span.start);
+    for comment in seen.ast.comments[..before].iter().rev().filter(|comment| comment.doc) {
         if !source.text[comment.span.end as usize..start as usize].trim().is_empty() {
             break;
         }
@@ -174,20 +191,16 @@ fn fields(seen: &Seen<'_>, uses: &Uses<'_>, found: &mut Diagnostics) {
                 used.extend(model.inputs.iter().flatten().map(|input| input.name.value.as_str()));
             }
         }
+        let users = uses.by_place(data.fields.iter().map(|field| field.span));
         for (at, field) in data.fields.iter().enumerate().filter(|(_, field)| field.ty.is_some()) {
             let name = field.name.value.as_str();
-            if !used.contains(name) && !is_meant(&field.name) && !by_another_field(data, at, uses) {
+            let by_another_field = users.get(name).into_iter().flatten().any(|&user| user != at);
+            if !used.contains(name) && !is_meant(&field.name) && !by_another_field {
                 let removal = text::cut(seen.source(), field.span);
                 found.push(problems::unused_field(&field.name, &data.name.value, removal));
             }
         }
     }
-}
-
-fn by_another_field(data: &DataItem, at: usize, uses: &Uses<'_>) -> bool {
-    let name = data.fields[at].name.value.as_str();
-    let mut others = data.fields.iter().enumerate().filter(|(other, _)| *other != at);
-    others.any(|(_, other)| uses.within(other.span).any(|used| used == name))
 }
 
 /// The models of the program's own files.
@@ -222,6 +235,9 @@ fn parameters(uses: &Uses<'_>, item: &Item, callable: &Callable, found: &mut Dia
 fn bindings(seen: &Seen<'_>, uses: &Uses<'_>, found: &mut Diagnostics) {
     for expr in &seen.ast.exprs {
         let ExprKind::Block(statements) = &expr.kind else { continue };
+        // Where each name is used last.
+        let last: HashMap<&str, u32> =
+            uses.placed(expr.span.start, expr.span.end).map(|(at, name)| (name, at)).collect();
         for statement in statements {
             let (keyword, names) = match &statement.kind {
                 StmtKind::Let { names, .. } => ("let", names.as_slice()),
@@ -229,8 +245,8 @@ fn bindings(seen: &Seen<'_>, uses: &Uses<'_>, found: &mut Diagnostics) {
                 StmtKind::State { name, .. } => ("state", std::slice::from_ref(name)),
                 StmtKind::Next { .. } | StmtKind::Emit(_) | StmtKind::Expr(_) | StmtKind::Error => continue,
             };
-            let read: BTreeSet<&str> = uses.between(statement.span.end, expr.span.end).collect();
-            let needed = names.iter().any(|name| read.contains(name.value.as_str()) || is_meant(name));
+            let is_read = |name: &Name| last.get(name.value.as_str()).is_some_and(|&last| last >= statement.span.end);
+            let needed = names.iter().any(|name| is_read(name) || is_meant(name));
             let Some(first) = names.first().filter(|_| !needed) else { continue };
             found.push(problems::unused_name(keyword, first, text::cut(seen.source(), statement.span)));
         }

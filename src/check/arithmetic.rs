@@ -105,13 +105,20 @@ impl Walker<'_> {
                 _ => None,
             },
             ExprKind::Paren(inner) => Some(format!("({})", self.worked(*inner, depth + 1)?)),
-            ExprKind::Binary(op, _, left, right) => {
-                let sign = match op {
-                    BinaryOp::Mul => "·",
-                    BinaryOp::Sub => "−",
-                    other => other.symbol(),
-                };
-                Some(format!("{} {sign} {}", self.worked(*left, depth + 1)?, self.worked(*right, depth + 1)?))
+            ExprKind::Binary(first, rest) => {
+                let mut text = self.worked(*first, depth + 1)?;
+                for infix in rest {
+                    let sign = match infix.op {
+                        BinaryOp::Mul => "·",
+                        BinaryOp::Sub => "−",
+                        other => other.symbol(),
+                    };
+                    text.push_str(&format!(" {sign} {}", self.worked(infix.operand, depth + 1)?));
+                    if text.len() > LONGEST {
+                        return None;
+                    }
+                }
+                Some(text)
             }
             ExprKind::Call { callee, arguments } => {
                 let values: Option<Vec<String>> =

@@ -24,13 +24,39 @@ pub(super) struct Builder {
     pub(super) body: Body,
     /// Whether it is the region of an operation of the body below on the stack.
     region: bool,
-    /// The value of each input.
-    inputs: Vec<ValueId>,
+    /// The value of each input that a name stands for.
+    named: HashMap<(String, Binding), ValueId>,
     captures: HashMap<ValueId, ValueId>,
     captured: Vec<ValueId>,
-    params: HashMap<Rc<str>, Kept>,
-    states: HashMap<Rc<str>, Kept>,
+    params: Met,
+    states: Met,
     elements: u64,
+}
+
+/// The parameters or the states met so far, by path.
+#[derive(Debug, Default)]
+struct Met {
+    by_path: HashMap<Rc<str>, Kept>,
+    /// Their paths in the order they were met.
+    order: Vec<Rc<str>>,
+}
+
+impl Met {
+    fn get(&self, path: &str) -> Option<&Kept> {
+        self.by_path.get(path)
+    }
+
+    fn insert(&mut self, path: Rc<str>, kept: Kept) {
+        self.by_path.insert(path.clone(), kept);
+        self.order.push(path);
+    }
+
+    /// Forgets all but the first so many.
+    fn truncate(&mut self, count: usize) {
+        for path in self.order.drain(count.min(self.order.len())..) {
+            self.by_path.remove(&path);
+        }
+    }
 }
 
 /// A parameter or a state met before.
@@ -50,17 +76,19 @@ pub(super) struct PathScope {
     taken: HashMap<Rc<str>, ()>,
 }
 
-/// What was met of parameters and states before a branch.
-pub(super) type KeptParams = (HashMap<Rc<str>, Kept>, HashMap<Rc<str>, Kept>);
+/// How many parameters and states were met before a branch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeptParams {
+    params: usize,
+    states: usize,
+}
 
 impl Builder {
     fn add_input(&mut self, name: &str, ty: hir::ValueType, binding: Binding, span: Span) -> ValueId {
         let op = HirOp::Input(self.body.inputs.len());
         self.body.inputs.push(BodyInput { name: name.to_owned(), ty: ty.clone(), binding });
         self.body.values.push(hir::Value { op, operands: Vec::new(), ty, span, site: span });
-        let id = ValueId(self.body.values.len() as u32 - 1);
-        self.inputs.push(id);
-        id
+        ValueId(self.body.values.len() as u32 - 1)
     }
 }
 
@@ -100,10 +128,14 @@ impl<'a> Walker<'a> {
         let Some(builder) = at.map(|at| &mut self.bodies[at]) else { return Value::Unknown };
         let id = if self.recording {
             let Some(known) = ty.known() else { return Value::Unknown };
-            let same = |input: &BodyInput| input.name == name && input.binding == binding && binding != Binding::Region;
-            match builder.body.inputs.iter().position(same) {
-                Some(index) => builder.inputs[index],
-                None => builder.add_input(name, known, binding, span),
+            let key = (name.to_owned(), binding);
+            match builder.named.get(&key) {
+                Some(&id) if binding != Binding::Region => id,
+                _ => {
+                    let id = builder.add_input(name, known, binding, span);
+                    builder.named.insert(key, id);
+                    id
+                }
             }
         } else {
             ValueId(0)
@@ -358,14 +390,15 @@ impl<'a> Walker<'a> {
 
     /// What is known of parameters, to go back to after a branch that may not be taken.
     pub(super) fn mark_params(&mut self) -> KeptParams {
-        self.root().map(|root| (root.params.clone(), root.states.clone())).unwrap_or_default()
+        let kept = |root: &mut Builder| KeptParams { params: root.params.order.len(), states: root.states.order.len() };
+        self.root().map(kept).unwrap_or_default()
     }
 
     /// Goes back to what was known of parameters.
-    pub(super) fn restore_params(&mut self, (params, states): KeptParams) {
+    pub(super) fn restore_params(&mut self, before: KeptParams) {
         if let Some(root) = self.root() {
-            root.params = params;
-            root.states = states;
+            root.params.truncate(before.params);
+            root.states.truncate(before.states);
         }
     }
 

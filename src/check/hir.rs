@@ -121,7 +121,7 @@ pub struct BodyInput {
 }
 
 /// Where the value of an input comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Binding {
     /// The field of that name of the data.
     Field,

@@ -12,8 +12,8 @@ use super::hir::{Elementwise, HirOp};
 use super::names::{DeclId, Globals, Program};
 use super::types::{Callable, ListItem, Shape, Tensor, Type, Value};
 use crate::diagnostics::{Diagnostic, Diagnostics, Label, names as name_problems, shapes as problems};
-use crate::source::{Sources, Span};
-use crate::syntax::ast::{Argument as AstArgument, Ast, BinaryOp, CallableKind, ExprId, ExprKind, UnaryOp};
+use crate::source::{FileId, Sources, Span};
+use crate::syntax::ast::{Argument as AstArgument, Ast, BinaryOp, CallableKind, ExprId, ExprKind, Infix, UnaryOp};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -173,9 +173,13 @@ pub(super) struct Walker<'a> {
     /// Whether `avg` has its place: a metric of a run is being walked.
     pub(super) in_metric: bool,
     /// The values of the branches of each `if` that is not decided where a declaration stands, where they differ.
-    pub(super) open_branches: HashMap<Span, [(Value, ExprId); 2]>,
+    pub(super) open_branches: HashMap<Span, Vec<(Value, Span)>>,
     /// Fields of data that something is wrong with: the name of the data and theirs. Their uses are not looked at.
     pub(super) doubtful_fields: HashSet<(String, String)>,
+    /// Where the parser had to mend the text, in order and apart from each other.
+    mended: Vec<Span>,
+    /// What the parser could not read would have bound these names.
+    broken: HashSet<(FileId, &'a str)>,
     /// Data whose text could not be read throughout: it may have fields that nobody sees.
     pub(super) open_data: HashSet<String>,
     /// Uses with a problem.
@@ -226,6 +230,12 @@ impl<'a> Walker<'a> {
             in_metric: false,
             open_branches: HashMap::new(),
             doubtful_fields: HashSet::new(),
+            mended: apart(program.units.iter().flat_map(|unit| unit.ast.repaired.iter().copied()).collect()),
+            broken: program
+                .units
+                .iter()
+                .flat_map(|unit| unit.ast.broken.iter().map(|name| (unit.ast.file, name.value.as_str())))
+                .collect(),
             open_data: HashSet::new(),
             reported_uses: HashSet::new(),
             problems: 0,
@@ -300,10 +310,15 @@ impl<'a> Walker<'a> {
 
     fn is_mended(&self, diagnostic: &Diagnostic) -> bool {
         diagnostic.labels.iter().any(|label| {
-            let unit = self.program.units.iter().find(|unit| unit.ast.file == label.span.file);
-            let mut repaired = unit.into_iter().flat_map(|unit| &unit.ast.repaired);
-            repaired.any(|place| place.start < label.span.end && label.span.start < place.end)
+            let behind = |place: &Span| (place.file, place.end) <= (label.span.file, label.span.start);
+            let next = self.mended.get(self.mended.partition_point(behind));
+            next.is_some_and(|place| place.file == label.span.file && place.start < label.span.end)
         })
+    }
+
+    /// Whether something that could not be parsed would have bound the name, in the file at hand.
+    pub(super) fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains(&(self.ast().file, name))
     }
 
     /// Binds a name in the innermost block.
@@ -370,9 +385,9 @@ impl<'a> Walker<'a> {
                 };
                 self.elementwise(op, &[(value, at)], span, want)
             }
-            ExprKind::Binary(..) => self.eval_binary(ast, expr, want),
-            ExprKind::Pipe(..) => self.eval_pipe(ast, expr, want),
-            ExprKind::If { condition, then, otherwise } => self.eval_if(*condition, *then, *otherwise, span, want),
+            ExprKind::Binary(first, rest) => self.eval_binary(ast, *first, rest, want),
+            ExprKind::Pipe(first, links) => self.eval_pipe(ast, *first, links, want),
+            ExprKind::If { branches, otherwise } => self.eval_if(branches, *otherwise, span, want),
             ExprKind::Call { callee, arguments } => self.eval_call(*callee, arguments, span, want),
             ExprKind::Index { base, indices } => self.eval_index(*base, indices, span),
             ExprKind::Range(start, end) => self.eval_range(*start, *end),
@@ -472,26 +487,22 @@ impl<'a> Walker<'a> {
         if run_time { self.to_tensor(&value, span).map_or(Value::Unknown, Value::Tensor) } else { value }
     }
 
-    fn eval_binary(&mut self, ast: &'a Ast, expr: ExprId, want: &Want) -> Value {
-        // A chain of infix operators leans to the left; it is walked without recursion.
-        let mut chain = Vec::new();
-        let mut left = expr;
-        while let ExprKind::Binary(op, at, first, second) = &ast[left].kind {
-            chain.push((*op, at.span, left, *second));
-            left = *first;
-        }
+    fn eval_binary(&mut self, ast: &'a Ast, first: ExprId, rest: &'a [Infix], want: &Want) -> Value {
         let inner = arithmetic_want(want);
-        let first = chain.last().map_or(expr, |(_, _, whole, _)| *whole);
-        let words = self.words_beside(ast, first, &chain);
-        let mut value = self.eval(left, words.as_ref().unwrap_or(&inner));
-        let mut span = ast[left].span;
-        for (op, at, whole, right) in chain.into_iter().rev() {
+        // The enumeration on the right of a comparison says what the name on its left is.
+        let words = match rest.first() {
+            Some(Infix { op: BinaryOp::Eq | BinaryOp::Ne, operand, .. }) => self.words_of(ast, *operand),
+            _ => None,
+        };
+        let mut value = self.eval(first, words.as_ref().unwrap_or(&inner));
+        let mut span = ast[first].span;
+        for (place, &Infix { op, at, operand }) in rest.iter().enumerate() {
             self.steps += 1;
-            let enumeration = matches!(op, BinaryOp::Eq | BinaryOp::Ne).then(|| self.words_of(ast, left)).flatten();
-            let other = self.eval(right, enumeration.as_ref().unwrap_or(&inner));
-            let right_span = ast[right].span;
-            let whole_span = ast[whole].span;
-            let beside = words.as_ref().filter(|_| whole == first);
+            let enumeration = matches!(op, BinaryOp::Eq | BinaryOp::Ne).then(|| self.words_of(ast, first)).flatten();
+            let other = self.eval(operand, enumeration.as_ref().unwrap_or(&inner));
+            let right = ast[operand].span;
+            let whole = span.to(right);
+            let beside = words.as_ref().filter(|_| place == 0);
             let mixed = matches!(enumeration.as_ref().or(beside), Some(Want::WordsOrNumbers(_)));
             value = match (&value, &other) {
                 // Numbers are none of the names that may stand for them.
@@ -500,20 +511,14 @@ impl<'a> Walker<'a> {
                 {
                     Value::Bool(Some(op == BinaryOp::Ne))
                 }
-                _ => self.binary(op, at, (value, span), (other, right_span), whole_span, want),
+                _ => self.binary(op, at, (value, span), (other, right), whole, want),
             };
-            span = whole_span;
+            span = whole;
             if self.halted {
                 return Value::Unknown;
             }
         }
         value
-    }
-
-    /// The enumeration on the right of a comparison, for the name on its left.
-    fn words_beside(&self, ast: &'a Ast, first: ExprId, chain: &[(BinaryOp, Span, ExprId, ExprId)]) -> Option<Want> {
-        let (op, _, _, right) = chain.iter().find(|(_, _, whole, _)| *whole == first)?;
-        matches!(op, BinaryOp::Eq | BinaryOp::Ne).then(|| self.words_of(ast, *right)).flatten()
     }
 
     /// The cases of the enumeration that a configuration name has as its type.
@@ -555,32 +560,26 @@ impl<'a> Walker<'a> {
         self.elementwise(op, &[left, right], span, want)
     }
 
-    fn eval_pipe(&mut self, ast: &'a Ast, expr: ExprId, want: &Want) -> Value {
-        let mut chain = Vec::new();
-        let mut left = expr;
-        while let ExprKind::Pipe(first, second) = &ast[left].kind {
-            chain.push((left, *second));
-            left = *first;
-        }
-        let mut value = self.eval(left, want);
-        let mut span = ast[left].span;
+    fn eval_pipe(&mut self, ast: &'a Ast, first: ExprId, links: &'a [ExprId], want: &Want) -> Value {
+        let mut value = self.eval(first, want);
+        let mut span = ast[first].span;
         // What a link is given stands at the link before it, not over all of them.
         let mut given_at = span;
-        for (whole, right) in chain.into_iter().rev() {
+        for &link in links {
             self.steps += 1;
-            let at = ast[right].span;
+            let at = ast[link].span;
             let before = std::mem::replace(&mut given_at, at);
-            if let ExprKind::Name(name) = &ast[right].kind
+            if let ExprKind::Name(name) = &ast[link].kind
                 && self.local(name).is_none()
                 && self.in_hooked_place()
                 && let Some(hooks) = self.hooks.clone()
                 && let Some(piped) = hooks.pipe(self, &value, span, name, at)
             {
                 value = piped;
-                span = ast[whole].span;
+                span = span.to(at);
                 continue;
             }
-            let layer = self.eval(right, &Want::Kind(CallableKind::Layer));
+            let layer = self.eval(link, &Want::Kind(CallableKind::Layer));
             value = match (value, layer) {
                 (_, Value::Unknown) => Value::Unknown,
                 // What a signature promises holds for what is not understood too.
@@ -594,69 +593,12 @@ impl<'a> Walker<'a> {
                     Value::Unknown
                 }
             };
-            span = ast[whole].span;
+            span = span.to(at);
             if self.halted {
                 return Value::Unknown;
             }
         }
         value
-    }
-
-    fn eval_if(
-        &mut self,
-        condition: ExprId,
-        then: ExprId,
-        otherwise: Option<ExprId>,
-        span: Span,
-        want: &Want,
-    ) -> Value {
-        // An `else if` chain leans to the right; a loop over compile-time conditions keeps it flat.
-        let ast = self.ast();
-        let test = self.eval(condition, &Want::Any);
-        let at = ast[condition].span;
-        let Some(otherwise) = otherwise else {
-            self.eval(then, want);
-            return Value::Unknown;
-        };
-        match test {
-            Value::Bool(Some(true)) => self.eval(then, want),
-            Value::Bool(Some(false)) => self.eval(otherwise, want),
-            Value::Bool(None) | Value::Unknown => {
-                let before = self.mark_params();
-                let first = self.eval(then, want);
-                self.restore_params(before.clone());
-                let second = self.eval(otherwise, want);
-                self.restore_params(before);
-                let agreed = self.agree(first.clone(), second.clone());
-                if matches!(agreed, Value::Unknown) && !self.recording {
-                    self.open_branches.insert(span, [(first, then), (second, otherwise)]);
-                }
-                agreed
-            }
-            Value::Tensor(test) => {
-                let first = self.eval(then, want);
-                let second = self.eval(otherwise, want);
-                let (then_at, else_at) = (ast[then].span, ast[otherwise].span);
-                let operands = [(Value::Tensor(test), at), (first, then_at), (second, else_at)];
-                self.elementwise(Elementwise::If, &operands, span, &Want::Any)
-            }
-            other => {
-                self.report(problems::condition_not_truth(at, &self.describe(&other)));
-                Value::Unknown
-            }
-        }
-    }
-
-    /// What is known of a value that is one of two.
-    fn agree(&self, first: Value, second: Value) -> Value {
-        match (first, second) {
-            (Value::Tensor(a), Value::Tensor(b)) if a.ty == b.ty => Value::Tensor(a),
-            (Value::Int(a), Value::Int(b)) if a == b => Value::Int(a),
-            (Value::Int(_), Value::Int(_)) => Value::Int(Dim::Unknown),
-            (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => Value::Float(None),
-            (Value::Bool(_), Value::Bool(_)) => Value::Bool(None),
-            _ => Value::Unknown,
-        }
     }
 
     /// A value that exists when the program runs, from one known before where need be; reports what cannot be one.
@@ -727,16 +669,30 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// Two layers in a row, as one.
+/// Two layers in a row, as one. A chain that nobody else holds grows in place.
 fn chained(first: (Callable, Span), second: (Callable, Span)) -> Callable {
-    let mut links = Vec::new();
-    for (callable, span) in [first, second] {
-        match callable {
-            Callable::Chain(inner) => links.extend(inner.iter().cloned()),
-            other => links.push((other, span)),
-        }
+    let mut links = match first {
+        (Callable::Chain(links), _) => Rc::unwrap_or_clone(links),
+        other => vec![other],
+    };
+    match second {
+        (Callable::Chain(inner), _) => links.extend(inner.iter().cloned()),
+        other => links.push(other),
     }
     Callable::Chain(Rc::new(links))
+}
+
+/// The places in order, those that overlap joined.
+fn apart(mut places: Vec<Span>) -> Vec<Span> {
+    places.sort_unstable();
+    let mut apart: Vec<Span> = Vec::new();
+    for place in places {
+        match apart.last_mut() {
+            Some(last) if last.file == place.file && place.start < last.end => last.end = last.end.max(place.end),
+            _ => apart.push(place),
+        }
+    }
+    apart
 }
 
 /// Arithmetic hands the wish for a whole number on to its operands.

@@ -8,7 +8,7 @@ use super::primitives;
 use super::types::{Callable, Type, Value};
 use crate::diagnostics::{foreign, names as name_problems, nearest};
 use crate::source::Span;
-use crate::syntax::ast::{Ast, CallableKind, ExprId};
+use crate::syntax::ast::{CallableKind, ExprId};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -45,7 +45,7 @@ impl<'a> Walker<'a> {
         if let Some(value) = self.find_any_global(name, span) {
             return value;
         }
-        if ast_broken(self.ast(), name) {
+        if self.is_broken(name) {
             return Value::Unknown;
         }
         let shipped = |own: &str| crate::prelude::entries().iter().any(|entry| entry.name == own);
@@ -224,11 +224,6 @@ impl<'a> Walker<'a> {
         names.extend(primitives::names().map(str::to_owned));
         nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
     }
-}
-
-/// Whether something that could not be parsed would have bound the name.
-fn ast_broken(ast: &Ast, name: &str) -> bool {
-    ast.broken.iter().any(|broken| broken.value == name)
 }
 
 /// The value behind `--set NAME=`.

@@ -9,6 +9,7 @@
 mod arithmetic;
 mod blocks;
 mod body;
+mod branches;
 mod calls;
 mod columns;
 mod configure;
@@ -77,8 +78,8 @@ impl Default for CheckOptions<'_> {
             probe: &|_| None,
             only: None,
             most_elements: 1 << 31,
-            most_values: 100_000,
-            most_steps: 100_000,
+            most_values: 1_000_000,
+            most_steps: 1_000_000,
         }
     }
 }

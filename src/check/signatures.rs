@@ -146,7 +146,7 @@ impl<'a> Walker<'a> {
                     }
                 }
                 ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => open.push(*inner),
-                ExprKind::Binary(_, _, left, right) => open.extend([*left, *right]),
+                kind @ ExprKind::Binary(..) => kind.each_child(|operand| open.push(operand)),
                 ExprKind::Call { arguments, .. } => open.extend(arguments.iter().map(|argument| argument.value)),
                 _ => {}
             }
@@ -465,8 +465,8 @@ impl<'a> Walker<'a> {
         let declared = self.resolve_type(ty);
         if matches!(value, Value::Unknown) {
             // Of an `if` that is not decided here each branch gives what the signature says.
-            for (branch, expr) in self.open_branches.remove(&span).into_iter().flatten() {
-                self.check_output(branch, ty, self.value_span(expr), name);
+            for (branch, at) in self.open_branches.remove(&span).into_iter().flatten() {
+                self.check_output(branch, ty, at, name);
             }
             return Value::Unknown;
         }

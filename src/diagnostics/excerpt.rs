@@ -10,6 +10,9 @@ use crate::source::{Source, Span};
 /// Lines around what is pointed at.
 const CONTEXT: usize = 1;
 
+/// Lines further than this from what is pointed at are never shown; of them only the line ends are kept.
+const NEAR: usize = 6;
+
 /// A longer line is cut.
 pub(super) const LONGEST_LINE: usize = 400;
 
@@ -60,9 +63,14 @@ pub(super) fn excerpt(source: &Source, spans: &[Span], longest: usize) -> Excerp
     let last_shown = spans.iter().map(|span| line_of(span.end)).max().unwrap_or(0).saturating_add(CONTEXT).min(last);
     let mut text = String::new();
     let mut lines = Vec::new();
-    let mut start = source.text.split_inclusive('\n').take(first_shown).map(str::len).sum();
+    let near = |span: &Range<usize>| line_of(span.start).saturating_sub(NEAR)..=line_of(span.end) + NEAR;
+    let near: Vec<_> = spans.iter().map(near).collect();
     for number in first_shown..=last_shown.max(first_shown) {
-        let whole = source.line(number);
+        if !near.iter().any(|lines| lines.contains(&number)) {
+            text.push('\n');
+            continue;
+        }
+        let (whole, start) = (source.line(number), source.line_start(number));
         let kept = kept(whole, start, &spans, longest);
         text.push_str(if kept.start > 0 { "…" } else { "" });
         let skipped = whole[..kept.start].chars().count();
@@ -70,7 +78,6 @@ pub(super) fn excerpt(source: &Source, spans: &[Span], longest: usize) -> Excerp
         text.push_str(&whole[kept.clone()]);
         text.push_str(if kept.end < whole.len() { "…" } else { "" });
         text.push('\n');
-        start += source.text[start..].find('\n').map_or(source.text.len() - start, |at| at + 1);
     }
     let place = |offset: usize| {
         let index = lines.partition_point(|line| line.start <= offset).saturating_sub(1);

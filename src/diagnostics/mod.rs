@@ -23,7 +23,7 @@ pub mod training;
 pub use nearest::nearest;
 pub use operand::Operand;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::source::Span;
 
@@ -167,8 +167,18 @@ impl Diagnostic {
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
     /// What was reported where: only the same once more can be a repetition.
-    reported: HashSet<(&'static str, Option<Span>)>,
+    reported: HashMap<(&'static str, Option<Span>), Vec<usize>>,
+    /// Where each message stands in the list.
+    said: HashMap<(&'static str, String), Vec<usize>>,
+    /// The places that were added to a problem.
+    joined: HashSet<(usize, Span)>,
 }
+
+/// A problem that is there again and again is shown in so many places.
+const MOST_PLACES: usize = 50;
+
+/// So many problems with the same message are looked at to find the one that another belongs to.
+const MOST_COMPARED: usize = 16;
 
 impl Diagnostics {
     /// An empty sink.
@@ -178,8 +188,10 @@ impl Diagnostics {
 
     /// Reports a problem; the same one a second time is dropped.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let is_new_here = self.reported.insert((diagnostic.code, diagnostic.span()));
-        if is_new_here || !self.list.contains(&diagnostic) {
+        let here = self.reported.entry((diagnostic.code, diagnostic.span())).or_default();
+        if here.iter().all(|&at| self.list[at] != diagnostic) {
+            here.push(self.list.len());
+            self.said.entry((diagnostic.code, diagnostic.message.clone())).or_default().push(self.list.len());
             self.list.push(diagnostic);
         }
     }
@@ -187,15 +199,19 @@ impl Diagnostics {
     /// Adds a problem to the same one that was reported before within that place: one mistake, seen once more. Whether there was one.
     pub fn extend_same(&mut self, diagnostic: &Diagnostic, within: Option<Span>) -> bool {
         let Some(span) = diagnostic.span() else { return false };
-        let same = self.list.iter_mut().find(|known| {
-            let place = known.span().is_some_and(|place| {
+        let Some(said) = self.said.get(&(diagnostic.code, diagnostic.message.clone())) else { return false };
+        let belongs = |&&at: &&usize| {
+            self.list[at].span().is_some_and(|place| {
                 place.file == span.file && within.is_none_or(|within| within.contains(place) && within.contains(span))
-            });
-            known.code == diagnostic.code && known.message == diagnostic.message && place
-        });
-        let Some(known) = same else { return false };
-        if !known.labels.iter().any(|label| label.span == span) {
-            known.labels.push(Label { span, message: "here too".to_owned() });
+            })
+        };
+        let last = &said[said.len().saturating_sub(MOST_COMPARED)..];
+        let Some(&at) = last.iter().find(belongs) else { return false };
+        let known = &mut self.list[at];
+        if known.span() != Some(span) && self.joined.insert((at, span)) {
+            if known.labels.len() < MOST_PLACES {
+                known.labels.push(Label { span, message: "here too".to_owned() });
+            }
             for (fix, again) in known.fixes.iter_mut().zip(&diagnostic.fixes) {
                 fix.edits.extend(again.edits.iter().cloned());
             }

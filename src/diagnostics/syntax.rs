@@ -13,9 +13,9 @@ pub fn nested_too_deep(at: Span, limit: usize) -> Diagnostic {
 }
 
 /// `too-deep`: a chain of operators is longer than a tree may be high.
-pub fn chain_too_long(at: Span, limit: usize) -> Diagnostic {
+pub fn too_many_levels(at: Span, limit: usize) -> Diagnostic {
     Diagnostic::error("too-deep", format!("this expression has more than {limit} levels"))
-        .at(at, "a chain this long is not read")
+        .at(at, "what is this deep is not read")
         .help("name a part of it with `let`")
 }
 

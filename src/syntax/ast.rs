@@ -276,17 +276,16 @@ pub enum ExprKind {
     Paren(ExprId),
     /// `-e`, `not e`.
     Unary(UnaryOp, ExprId),
-    /// `a + b`, `a < b`, `a and b`.
-    Binary(BinaryOp, Spanned<()>, ExprId, ExprId),
-    /// `a |> b`.
-    Pipe(ExprId, ExprId),
-    /// `if c then a else b`.
+    /// `a + b - c`, `a < b`, `a and b`: the first operand and what follows, of operators that bind equally tight. All but `^`
+    /// are applied from left to right, and however long the chain is, it is one node; `^` has one operand behind it.
+    Binary(ExprId, Vec<Infix>),
+    /// `a |> b |> c`: the first value and what it goes through, one or more.
+    Pipe(ExprId, Vec<ExprId>),
+    /// `if c then a else if d then b else e`.
     If {
-        /// The condition.
-        condition: ExprId,
-        /// The value where it holds.
-        then: ExprId,
-        /// The value where not; `None` only where the `else` is missing, which is reported.
+        /// The conditions in order, one or more, with their values.
+        branches: Vec<Branch>,
+        /// The value where none holds; `None` only where the `else` is missing, which is reported.
         otherwise: Option<ExprId>,
     },
     /// `f(a, name = b)`; `dense(64)(x)` is a call of a call.
@@ -346,13 +345,22 @@ impl ExprKind {
             ExprKind::List(elements) => elements.iter().for_each(|element| visit(element.value)),
             ExprKind::Tuple(items) => items.iter().copied().for_each(visit),
             ExprKind::Paren(inner) | ExprKind::Unary(_, inner) | ExprKind::Each(inner) => visit(*inner),
-            ExprKind::Binary(_, _, left, right) | ExprKind::Pipe(left, right) => {
-                [*left, *right].into_iter().for_each(visit)
+            ExprKind::Binary(first, rest) => {
+                visit(*first);
+                rest.iter().for_each(|infix| visit(infix.operand));
+            }
+            ExprKind::Pipe(first, links) => {
+                visit(*first);
+                links.iter().copied().for_each(visit);
             }
             ExprKind::Range(start, end) => [*start, *end].into_iter().for_each(visit),
             ExprKind::On(base, pattern) => [*base, *pattern].into_iter().for_each(visit),
-            ExprKind::If { condition, then, otherwise } => {
-                [Some(*condition), Some(*then), *otherwise].into_iter().flatten().for_each(visit);
+            ExprKind::If { branches, otherwise } => {
+                for branch in branches {
+                    visit(branch.condition);
+                    visit(branch.then);
+                }
+                otherwise.iter().copied().for_each(visit);
             }
             ExprKind::Call { callee, arguments } => {
                 visit(*callee);
@@ -406,6 +414,28 @@ fn each_dimension(ty: &TypeExpr, visit: &mut impl FnMut(ExprId)) {
         TypeExprKind::Union(types) => types.iter().for_each(|ty| each_dimension(ty, visit)),
         TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error => {}
     }
+}
+
+/// An infix operator with the operand behind it.
+#[derive(Clone, Debug)]
+pub struct Infix {
+    /// The operator.
+    pub op: BinaryOp,
+    /// Where the operator stands.
+    pub at: Span,
+    /// What stands behind it.
+    pub operand: ExprId,
+}
+
+/// `if c then a` or `else if c then a`.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// The word `if`.
+    pub start: Span,
+    /// The condition.
+    pub condition: ExprId,
+    /// The value where it holds and none before does.
+    pub then: ExprId,
 }
 
 /// An argument of a call or an element of a list.

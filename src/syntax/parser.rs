@@ -505,7 +505,7 @@ impl Builder<'_, '_> {
 
     fn report_height(&mut self, span: Span) {
         if !std::mem::replace(&mut self.height_reported, true) {
-            self.diagnostics.push(problems::chain_too_long(span, HEIGHT_LIMIT.into()));
+            self.diagnostics.push(problems::too_many_levels(span, HEIGHT_LIMIT.into()));
         }
     }
 

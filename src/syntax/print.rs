@@ -1,8 +1,8 @@
 //! The tree as text, for `nnc ir --stage ast`.
 //!
 //! In: an [`Ast`] and its source. Out: a line for each declaration and statement with its place as a comment; expressions
-//! are written with every bracket, the operator first, and broken over lines where they are long. Equal trees have
-//! equal texts but for the places.
+//! are written with every bracket, the operator first (`infix` before a chain of several), and broken over lines where they
+//! are long. Equal trees have equal texts but for the places.
 //!
 //! ```text
 //! model Simple                                                      ; 10:1
@@ -256,11 +256,13 @@ impl Printer<'_> {
             ExprKind::Paren(inner) => Form::list("paren", [self.form(*inner)]),
             ExprKind::Unary(UnaryOp::Neg, inner) => Form::list("neg", [self.form(*inner)]),
             ExprKind::Unary(UnaryOp::Not, inner) => Form::list("not", [self.form(*inner)]),
-            ExprKind::Binary(op, _, left, right) => Form::list(op.symbol(), [self.form(*left), self.form(*right)]),
-            ExprKind::Pipe(left, right) => Form::list("pipe", [self.form(*left), self.form(*right)]),
-            ExprKind::If { condition, then, otherwise } => {
-                let parts = [Some(*condition), Some(*then), *otherwise];
-                Form::list("if", parts.into_iter().flatten().map(|part| self.form(part)))
+            ExprKind::Binary(first, rest) => self.infix(*first, rest),
+            ExprKind::Pipe(first, links) => {
+                Form::list("pipe", std::iter::once(first).chain(links).map(|&part| self.form(part)))
+            }
+            ExprKind::If { branches, otherwise } => {
+                let branches = branches.iter().flat_map(|branch| [branch.condition, branch.then]);
+                Form::list("if", branches.chain(*otherwise).map(|part| self.form(part)))
             }
             ExprKind::Call { callee, arguments } => {
                 Form::list("call", std::iter::once(self.form(*callee)).chain(self.arguments(arguments)))
@@ -284,6 +286,20 @@ impl Printer<'_> {
             }
             ExprKind::On(base, pattern) => Form::list("on", [self.form(*base), self.form(*pattern)]),
             ExprKind::Error => Form::atom("error"),
+        }
+    }
+
+    /// `(+ a b c)` of one operator, `(infix a + b - c)` of several.
+    fn infix(&self, first: ExprId, rest: &[Infix]) -> Form {
+        let first = std::iter::once(self.form(first));
+        match rest {
+            [one, others @ ..] if others.iter().all(|other| other.op == one.op) => {
+                Form::list(one.op.symbol(), first.chain(rest.iter().map(|infix| self.form(infix.operand))))
+            }
+            _ => {
+                let rest = rest.iter().flat_map(|infix| [Form::atom(infix.op.symbol()), self.form(infix.operand)]);
+                Form::list("infix", first.chain(rest))
+            }
         }
     }
 

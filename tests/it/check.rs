@@ -206,7 +206,7 @@ fn hostile_programs_end() {
         doubling(4000, "@(x)"),
         format!("fn g0(x) = x\n{chain}"),
         format!("model M(x: [3]) -> y: [3] {{ {nested} }}"),
-        "model M(x: [3]) -> y: [3] { x |> repeat 9999 { dense(3) |> relu } }".to_owned(),
+        "model M(x: [3]) -> y: [3] { x |> repeat 9999 { repeat 30 { dense(3) |> relu } } }".to_owned(),
         "model M(x: [99999999999]) -> y: [99999999999] { x |> dense(99999999999) }".to_owned(),
         "const a = 9223372036854775807 * 2\nmodel M(x: [a]) -> y: [a + a] { x }".to_owned(),
         "const a = 10 ^ 400\nmodel M(x: [a]) -> y: [1] { x[a] }".to_owned(),

@@ -34,6 +34,103 @@ fn ten_thousand_layers_take_time_in_proportion() {
     assert!(long < 40 * short + Duration::from_secs(20), "{short:?} for 1,000 layers, {long:?} for 10,000");
 }
 
+/// A text of so many things.
+type Shape = fn(usize) -> String;
+
+/// A text of so many things behind another.
+type ShapeOf = fn(&str, usize) -> String;
+
+/// `count` times what `piece` writes of a number, between two texts.
+fn written(before: &str, count: usize, piece: impl Fn(usize) -> String, after: &str) -> String {
+    let pieces: String = (0..count).map(piece).collect();
+    format!("{before}{pieces}{after}")
+}
+
+#[test]
+fn a_model_of_ten_thousand_layers_checks() {
+    let model = "model M(x: [4]) -> y: [4] { ";
+    let shapes: [(&str, ShapeOf); 5] = [
+        ("a pipe", |model, count| written(&format!("{model}x"), count, |_| "\n  |> dense(4)".to_owned(), " }\n")),
+        ("lets", |model, count| {
+            let before = format!("{model}\n  let h0 = x\n");
+            let layer = |at| format!("  let h{} = h{at} |> dense(4)\n", at + 1);
+            written(&before, count, layer, &format!("  h{count}\n}}\n"))
+        }),
+        ("repeat", |model, count| format!("{model}x |> repeat {count} {{ dense(4) }} }}\n")),
+        ("a bound pipe", |model, count| {
+            let before = format!("{model}\n  let l = dense(4)");
+            written(&before, count, |_| " |> dense(4)\n".to_owned(), "\n  x |> l\n}\n")
+        }),
+        ("a sum", |model, count| {
+            written(&format!("{model}x |> dense(4) |> f }}\nfn f(x) = x"), count, |at| format!(" +\n {at} * x"), "\n")
+        }),
+    ];
+    for (name, shape) in shapes {
+        let (few, short) = checked(&shape(model, 1_000));
+        let (many, long) = checked(&shape(model, 10_000));
+        assert!(!few.contains(&"too-deep") && !few.contains(&"too-complex"), "{name}: {few:?}");
+        assert_eq!(few, many, "{name}");
+        assert!(long < 40 * short + Duration::from_secs(20), "{name}: {short:?} for 1,000, {long:?} for 10,000");
+    }
+}
+
+#[test]
+fn what_is_many_takes_time_in_proportion() {
+    let shapes: [(&str, Shape); 10] = [
+        ("constants", |count| written("const c = 1\n", count, |at| format!("const c{at} = c + {at}\n"), "")),
+        ("fields", |count| {
+            let before = "data D {\n  source = csv(\"a.csv\")\n";
+            written(before, count, |at| format!("  f{at}: [1] = [c{at} * 2]\n"), "}\n")
+        }),
+        ("runs", |count| {
+            let before = "model M(x: [2]) -> y: [1] { x |> dense(1) }\n\
+                          data D {\n  source = csv(\"a.csv\")\n  x: [2] = [a, b]\n  t: [1] = [c]\n}\n";
+            let run = |at| format!("train M on D as r{at} {{\n  loss = mse(y, t)\n  optimizer = sgd(lr = 0.1)\n}}\n");
+            written(before, count, run, "")
+        }),
+        ("inputs", |count| written("model M(x: [4]", count, |at| format!(", x{at}: [4]"), ") -> y: [4] { x }\n")),
+        ("arguments", |count| written("fn f(x: [4]) = concat(x", count, |_| ", x".to_owned(), ")\n")),
+        ("params", |count| {
+            let param = |at| format!("  param W{at}: [4] = zeros\n");
+            written("layer L(x: [4]) -> [4] {\n", count, param, "  x\n}\nmodel M(x: [4]) -> y: [4] { x |> L }\n")
+        }),
+        ("open branches", |count| {
+            let branch = |at| format!("  param W{at}: [4] = zeros\n  let a{at} = if k > {at} then x + W{at} else x\n");
+            let after = "  a0\n}\nmodel M(x: [4]) -> y: [4] { x |> L(3) }\n";
+            written("layer L(k: int)(x: [4]) -> [4] {\n", count, branch, after)
+        }),
+        ("else if", |count| {
+            written("fn f(x) = if x > 0 then 1\n", count, |at| format!("  else if x > {at} then {at}\n"), "  else 3\n")
+        }),
+        ("unknown names", |count| written("", count, |at| format!("fn g{at}(x) = x + y{at}\n"), "")),
+        ("names without let", |count| {
+            let statement = |at| format!("  h{} = h{at} |> dense(4)\n", at + 1);
+            written("model M(x: [4]) -> y: [4] {\n  let h0 = x\n", count, statement, "  h0\n}\n")
+        }),
+    ];
+    for (name, shape) in shapes {
+        let (_, short) = checked(&shape(300));
+        let (_, long) = checked(&shape(3_000));
+        assert!(long < 40 * short + Duration::from_secs(20), "{name}: {short:?} for 300, {long:?} for 3,000");
+    }
+}
+
+#[test]
+fn many_mistakes_are_shown_in_proportion() {
+    let shown = |count: usize| {
+        let text = written("", count, |at| format!("fn g{at}(x) = x + y{at}\n"), "");
+        let (sources, problems) = driver::check_text("hostile.nn", &text);
+        assert_eq!(problems.len(), count);
+        let start = Instant::now();
+        let style = nnc::diagnostics::render::Style::plain();
+        let shown = problems.iter().map(|problem| nnc::diagnostics::render::human(problem, &sources, &style).len());
+        assert!(shown.sum::<usize>() < 1_000 * count, "what is said of one mistake grows with their number");
+        start.elapsed()
+    };
+    let (short, long) = (shown(200), shown(2_000));
+    assert!(long < 40 * short + Duration::from_secs(10), "{short:?} for 200, {long:?} for 2,000");
+}
+
 #[test]
 fn what_grows_without_bound_is_refused() {
     let nested =

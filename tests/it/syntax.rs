@@ -142,7 +142,9 @@ fn tree(expression: &str) -> String {
 fn operators_bind_as_on_the_page() {
     let cases = [
         ("a + b * c", "(+ a (* b c))"),
-        ("a - b - c", "(- (- a b) c)"),
+        ("a - b - c", "(- a b c)"),
+        ("a - b + c * d", "(infix a - b + (* c d))"),
+        ("if a then b else if c then d else e", "(if a b c d e)"),
         ("-x^2", "(neg (^ x 2))"),
         ("2^-x", "(^ 2 (neg x))"),
         ("a^b^c", "(^ a (^ b c))"),
@@ -151,7 +153,7 @@ fn operators_bind_as_on_the_page() {
         ("not a == b", "(not (== a b))"),
         ("not a and b or c", "(or (and (not a) b) c)"),
         ("a and b == c + 1", "(and a (== b (+ c 1)))"),
-        ("a |> b |> c", "(pipe (pipe a b) c)"),
+        ("a |> b |> c", "(pipe a b c)"),
         ("a + b |> c", "(pipe (+ a b) c)"),
         ("if a then b else c |> d", "(pipe (if a b c) d)"),
         ("if a then b |> e else c + d", "(if a (pipe b e) (+ c d))"),
@@ -185,7 +187,7 @@ fn a_line_ends_a_statement_unless_it_goes_on() {
         ("f(\n1,\n2\n)", "(call f 1 2)"),
         ("a +\n\n  b", "(+ a b)"),
         ("\n  a", "a"),
-        ("a\n  |> b // one\n  // two\n\n  |> c", "(pipe (pipe a b) c)"),
+        ("a\n  |> b // one\n  // two\n\n  |> c", "(pipe a b c)"),
         ("if a\n then b\n else c", "(if a b c)"),
         ("if a then\n b\n else\n c", "(if a b c)"),
         ("a and\n b", "(and a b)"),

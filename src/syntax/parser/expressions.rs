@@ -4,7 +4,7 @@
 
 use super::{Builder, Node, is_keyword, unescape};
 use crate::diagnostics::{Edit, syntax as problems};
-use crate::source::{Span, Spanned};
+use crate::source::Span;
 use crate::syntax::ast::*;
 use crate::syntax::explain::Place;
 use crate::syntax::parser::{HEIGHT_LIMIT, Rule};
@@ -35,34 +35,52 @@ impl Builder<'_, '_> {
     }
 
     fn operators(&mut self, chain: &mut Chain, loosest: Binding) -> Option<ExprId> {
-        let mut left = self.prefixed(chain)?;
+        let mut first = self.prefixed(chain)?;
         let mut compared: Option<(Span, ExprId)> = None;
-        while let Some(infix) = chain.parts.peek().filter(|pair| pair.as_rule() == Rule::infix) {
-            let (operator, binding) = infix_operator(infix);
-            if binding < loosest {
-                break;
-            }
-            let sign = self.span(infix);
-            chain.parts.next();
+        while let Some(binding) = chain.binding().filter(|&binding| binding >= loosest) {
+            first = self.equally_tight(chain, first, binding, &mut compared)?;
+        }
+        Some(first)
+    }
+
+    /// All operators behind `first` that bind as tight as the next, with their operands.
+    fn equally_tight(
+        &mut self,
+        chain: &mut Chain,
+        first: ExprId,
+        binding: Binding,
+        compared: &mut Option<(Span, ExprId)>,
+    ) -> Option<ExprId> {
+        let mut span = self.ast[first].span;
+        let (mut links, mut rest) = (Vec::new(), Vec::new());
+        while chain.binding() == Some(binding) {
+            let infix = chain.parts.next()?;
+            let sign = self.span(&infix);
             let right = self.chain(chain, if binding == Binding::Power { binding } else { binding.tighter() })?;
-            let span = self.ast[left].span.to(self.ast[right].span);
-            let Some(operator) = operator else {
-                left = self.push(span, ExprKind::Pipe(left, right));
+            span = span.to(self.ast[right].span);
+            let Some(op) = infix_operator(&infix).0 else {
+                links.push(right);
                 continue;
             };
             if binding == Binding::Comparison {
-                if let Some((first, middle)) = compared {
+                if let Some((first, middle)) = *compared {
                     let middle = self.source(self.ast[middle].span).to_string();
                     let simple = middle.len() <= 40 && !middle.contains('\n');
                     let edit =
                         simple.then(|| Edit::replace(Span { end: sign.start, ..sign }, format!("and {middle} ")));
                     self.diagnostics.push(problems::chained_comparison(sign, first, edit));
                 }
-                compared = Some((sign, right));
+                *compared = Some((sign, right));
             }
-            left = self.push(span, ExprKind::Binary(operator, Spanned::new((), sign), left, right));
+            rest.push(Infix { op, at: sign, operand: right });
         }
-        Some(left)
+        Some(self.push(
+            span,
+            match binding {
+                Binding::Pipe => ExprKind::Pipe(first, links),
+                _ => ExprKind::Binary(first, rest),
+            },
+        ))
     }
 
     /// An operand with its signs.
@@ -194,11 +212,14 @@ impl Builder<'_, '_> {
             let at = conditions.last().map_or(span, |&(start, _)| start);
             self.diagnostics.push(problems::missing_else(at));
         }
-        for ((start, condition), then) in conditions.into_iter().zip(values).rev() {
-            let span = Span { end: span.end, ..start };
-            last = Some(self.push(span, ExprKind::If { condition, then, otherwise: last }));
+        let branches = conditions.into_iter().zip(values);
+        let branches: Vec<Branch> =
+            branches.map(|((start, condition), then)| Branch { start, condition, then }).collect();
+        match (branches.is_empty(), last) {
+            (false, otherwise) => self.push(span, ExprKind::If { branches, otherwise }),
+            (true, Some(only)) => only,
+            (true, None) => self.push(span, ExprKind::Error),
         }
-        last.unwrap_or_else(|| self.push(span, ExprKind::Error))
     }
 
     fn repeat(&mut self, pair: Node, span: Span) -> ExprId {
@@ -314,6 +335,13 @@ impl Builder<'_, '_> {
 
 struct Chain<'i> {
     parts: std::iter::Peekable<std::vec::IntoIter<Node<'i>>>,
+}
+
+impl Chain<'_> {
+    /// How tight the operator that comes next binds, where one does.
+    fn binding(&mut self) -> Option<Binding> {
+        self.parts.peek().filter(|pair| pair.as_rule() == Rule::infix).map(|infix| infix_operator(infix).1)
+    }
 }
 
 /// How tight an infix operator binds.
