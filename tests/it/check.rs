@@ -234,11 +234,14 @@ fn hostile_programs_end() {
     let start = Instant::now();
     assert_eq!(shipped.check(&unknown).1, 8000);
     assert!(start.elapsed() < Duration::from_secs(30), "many unknown names take {:?}", start.elapsed());
+    // What stops at the budget of the walk does no more than a few times that work; the machine does other things too.
+    let usual = start.elapsed();
     for text in texts {
         let shown: String = text.chars().take(60).collect();
         let start = Instant::now();
         let (_, problems) = shipped.check(&text);
-        assert!(start.elapsed() < Duration::from_secs(30), "{shown} takes {:?}", start.elapsed());
+        let took = start.elapsed();
+        assert!(took < 4 * usual + Duration::from_secs(30), "{shown} takes {took:?}, many unknown names {usual:?}");
         assert!(problems < 20, "{shown}: {problems} problems");
         if text.contains("repeat") || text.contains("f39") {
             assert_eq!(problems, 1, "{shown} is refused");
