@@ -59,11 +59,14 @@ fn repeated_rows(data: &Data, dataset: &Dataset, diagnostics: &mut Diagnostics) 
     let part =
         |wanted: &str| data.sources.iter().find_map(|(part, _)| part.as_ref().filter(|part| part.value == wanted));
     let Some(train) = part("train") else { return };
-    let mostly = |some: usize, all: usize| all >= FEWEST_ROWS && some * 10 >= all * 9;
-    let learned: BTreeSet<u64> = dataset.split.train.iter().map(|&row| fingerprint(dataset, row)).collect();
-    if !mostly(learned.len(), dataset.split.train.len()) {
+    // What is held back of the training file for validation is of that file, too.
+    let held_back: &[u32] = if part("val").is_none() { &dataset.split.val } else { &[] };
+    let rows = || dataset.split.train.iter().chain(held_back);
+    let learned: BTreeSet<u64> = rows().map(|&row| fingerprint(dataset, row)).collect();
+    if learned.len() * 2 < rows().count() {
         return;
     }
+    let mostly = |some: usize, all: usize| all >= FEWEST_ROWS && some * 5 >= all * 4;
     for (name, rows) in [("val", &dataset.split.val), ("test", &dataset.split.test)] {
         let again = rows.iter().filter(|&&row| learned.contains(&fingerprint(dataset, row))).count();
         if let Some(part) = part(name).filter(|_| mostly(again, rows.len())) {

@@ -4,7 +4,7 @@ use super::columns::{ClassProblem, ColumnBuilder, Finding, Place};
 use super::csv::{Ragged, TextFile};
 use crate::check::hir::{ColumnUse, Element};
 use crate::diagnostics::data::{InFile, Use};
-use crate::diagnostics::{Diagnostic, Diagnostics, Label, data as report};
+use crate::diagnostics::{Diagnostic, Diagnostics, data as report};
 use crate::source::{Sources, Span};
 
 /// A source as diagnostics speak of it.
@@ -70,16 +70,12 @@ pub(super) fn findings(
     any
 }
 
-/// Adds a problem; where another use of the column has found the same value, only its place and its edits.
+/// Adds a problem; where another use of the column has found the same value, to what is said of that.
 fn tell(found: &mut Vec<Diagnostic>, problem: Diagnostic) {
     let same = |known: &&mut Diagnostic| known.code == problem.code && known.message == problem.message;
-    let Some(known) = found.iter_mut().find(same) else {
-        found.push(problem);
-        return;
-    };
-    known.labels.extend(problem.labels.last().map(|used| Label { message: String::from("and here"), ..used.clone() }));
-    for (known, more) in known.fixes.iter_mut().zip(problem.fixes) {
-        known.edits.extend(more.edits);
+    match found.iter_mut().find(same) {
+        Some(known) => report::found_again(known, problem),
+        None => found.push(problem),
     }
 }
 

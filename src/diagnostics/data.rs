@@ -257,6 +257,15 @@ pub fn not_a_number(value: InFile<'_>, text: &str, used: Span, first_line: bool)
         .help(help)
 }
 
+/// What another use of a column has found, the same as a known problem: its place and its edits are added to that.
+pub fn found_again(known: &mut Diagnostic, again: Diagnostic) {
+    let used = again.labels.into_iter().next_back();
+    known.labels.extend(used.map(|used| super::Label { message: String::from("and here"), ..used }));
+    for (known, more) in known.fixes.iter_mut().zip(again.fixes) {
+        known.edits.extend(more.edits);
+    }
+}
+
 /// `label-out-of-range`: a value that is none of the classes of its field.
 pub fn label_out_of_range(
     value: InFile<'_>,

@@ -152,9 +152,13 @@ fn rows_that_were_learned_are_no_test() {
     };
     let program = "data Rows {\n  source = [train = csv(\"a.csv\"), test = csv(\"b.csv\")]\n  p: [1] = standardize([x])\n  \
                    k: class(2) = label\n}\n";
-    let found = |other: &str| checked(&[("a.csv", rows(0).as_str()), ("b.csv", other), ("main.nn", program)]);
+    let with =
+        |program: &str, other: &str| checked(&[("a.csv", rows(0).as_str()), ("b.csv", other), ("main.nn", program)]);
+    let found = |other: &str| with(program, other);
     let again = "main.nn:2:35: warning[parts-overlap]: 40 of 40 rows of `test` are in `train`, too";
     assert_eq!(found(&rows(0)), [again]);
+    let divided = program.replace("label\n}", "label\n  split = [train = 60%, val = 40%]\n}");
+    assert_eq!(with(&divided, &rows(0)), [again]);
     let none: [String; 0] = [];
     assert_eq!(found(&rows(200)), none);
 }
