@@ -8,6 +8,7 @@ use nnc::driver::check_program;
 use nnc::graph::elaborate::{Scope, elaborate};
 use nnc::graph::eval::{Array, eval};
 use nnc::graph::{Builder, NodeId, Role, TensorType};
+use nnc::train::weights;
 
 /// The output of `model M(x: [3]) -> y` for `x = [1, 2, 3]` and parameters of 1, by the interpreter; machine code agrees.
 #[track_caller]
@@ -183,4 +184,19 @@ fn orders() {
     assert_eq!(numbered(""), [4.0, 2.0, 3.0, 1.0, 6.0, 5.0, 0.0]);
     assert_eq!(numbered(", descending = true"), [5.0, 1.0, 6.0, 2.0, 3.0, 4.0, 0.0]);
     assert_eq!(value("[2]", "x[argsort(-x)[..2]]"), [3.0, 2.0]);
+}
+
+#[test]
+fn tensors_without_elements_are_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.safetensors");
+    let tensor = |path: &str, shape: &[usize]| weights::Tensor {
+        path: path.to_owned(),
+        shape: shape.to_vec(),
+        values: vec![0.5; shape.iter().product()],
+    };
+    let tensors = vec![tensor("dense_1.W", &[3, 0]), tensor("dense_1.b", &[0]), tensor("dense_2.b", &[2])];
+    let saved = weights::Weights { tensors, metadata: serde_json::json!({ "format": weights::FORMAT }) };
+    weights::save(&file, &saved).unwrap();
+    assert_eq!(weights::load(&file).unwrap(), saved);
 }
