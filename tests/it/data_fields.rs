@@ -162,7 +162,7 @@ fn a_file_that_is_not_there_leaves_columns_open() {
     let folder = Folder::of(&[]);
     std::fs::write(
         folder.path("main.nn"),
-        "data Houses {\n  source = csv(\"houses.csv\")\n  price: [] = price / 1000\n  pixels: [784] = columns(\"pixel*\") / 255\n  kind: class(2) = sort\n  twice: [] = 2 * price\n}\n",
+        "data Houses {\n  source = csv(\"houses.csv\")\n  price: [] = price / 1000\n  pixels: [784] = columns(\"pixel*\") / 255\n  kind: class(2) = variety\n  twice: [] = 2 * price\n}\n",
     )
     .expect("a file");
     let checked = check_file(&folder.path("main.nn"), &Settings::default(), false);
