@@ -318,7 +318,8 @@ impl<'a> Walker<'a> {
         }
         let Some((index, ty, place)) = self.frame().states.get(name.value.as_str()).cloned() else {
             let known = matches!(self.local(&name.value), Some(Local { value: Value::Unknown, .. }));
-            if !known {
+            let unread = self.ast().broken.iter().any(|broken| broken.value == name.value);
+            if !known && !unread {
                 let mut states: Vec<String> = self.frame().states.keys().map(|name| name.to_string()).collect();
                 states.sort();
                 let near = nearest(&name.value, states.iter().map(String::as_str)).map(str::to_owned);

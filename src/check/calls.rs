@@ -52,6 +52,21 @@ impl<'a> Walker<'a> {
         span: Span,
         want: &Want,
     ) -> Value {
+        let takes_tensors = match callable {
+            Callable::Declared(id, None) => {
+                let declared = self.globals.get(*id).callable();
+                declared.is_some_and(|declared| declared.config.is_none() && declared.inputs.is_some())
+            }
+            Callable::Shared { inner, .. } => !matches!(**inner, Callable::Declared(_, None)),
+            Callable::Declared(_, Some(_)) | Callable::Chain(_) | Callable::Each(_) | Callable::Repeated(_) => true,
+            Callable::Primitive(..) | Callable::Opaque(_) => false,
+        };
+        let by_name = matches!(want, Want::Kind(CallableKind::Layer | CallableKind::Activation));
+        if takes_tensors && by_name && arguments.is_empty() {
+            let brackets = Span { start: callee.end, ..span };
+            self.report(name_problems::empty_call(brackets, &self.written(callee), &self.describe_callable(callable)));
+            return Value::Callable(callable.clone());
+        }
         match callable {
             Callable::Declared(id, None) => self.call_declaration(*id, callee, arguments, span),
             Callable::Primitive(primitive, preset) => self.call_primitive(*primitive, preset, arguments, span, want),
@@ -282,6 +297,10 @@ impl<'a> Walker<'a> {
         if !sound {
             // What the signature promises still holds, so that what follows is checked.
             return self.promised(declared, span);
+        }
+        if self.disagreeing.contains(&id) {
+            // Its signature or its body, nobody knows which.
+            return Value::Unknown;
         }
         let typed = inputs.iter().all(|input| input.ty.is_some());
         if !self.recording

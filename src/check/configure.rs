@@ -35,6 +35,7 @@ impl<'a> Walker<'a> {
         let name = &declaration.name.value;
         let mut slots: Vec<Option<usize>> = vec![None; parameters.len()];
         let mut sound = true;
+        let mut unknown = Vec::new();
         let mut positional = 0;
         for at in 0..given.len() {
             let place = match given.name(at) {
@@ -65,13 +66,8 @@ impl<'a> Walker<'a> {
                     let near = nearest(&argument.value, names);
                     let inputs = declared.inputs.as_deref().unwrap_or_default();
                     let is_input = inputs.iter().any(|input| input.name.value == argument.value);
-                    self.report(name_problems::unknown_argument(
-                        argument,
-                        name,
-                        &signature_names(parameters),
-                        near,
-                        is_input,
-                    ));
+                    let known = signature_names(parameters);
+                    unknown.push(name_problems::unknown_argument(argument, name, &known, near, is_input));
                     sound = false;
                 }
                 (None, None) => {
@@ -88,6 +84,7 @@ impl<'a> Walker<'a> {
                 }
             }
         }
+        name_problems::joined_unknown_arguments(unknown).into_iter().for_each(|problem| self.report(problem));
         let mut values: Vec<Value> = Vec::with_capacity(parameters.len());
         let mut lacks = false;
         let mut wrong = false;

@@ -11,7 +11,7 @@ use super::sources::PARTS;
 use super::types::{Element, Type};
 use crate::diagnostics::{data as data_problems, fields as problems, names as name_problems};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Argument, DataItem, ExprId, ExprKind, Field};
+use crate::syntax::ast::{Argument, DataItem, ExprId, ExprKind, Field, Name};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -26,7 +26,10 @@ pub(super) fn data<'a>(walker: &mut Walker<'a>, item: &'a DataItem, span: Span) 
     let sources = match value("source") {
         Some(expr) => walker.data_sources(expr),
         None => {
-            walker.report(problems::without_source(&item.name));
+            let inside = |broken: &&Name| broken.value == "source" && span.contains(broken.span);
+            if walker.ast().broken.iter().find(inside).is_none() {
+                walker.report(problems::without_source(&item.name));
+            }
             Vec::new()
         }
     };
@@ -61,7 +64,7 @@ pub(super) fn data<'a>(walker: &mut Walker<'a>, item: &'a DataItem, span: Span) 
     }
     let ordered = value("ordered").and_then(|expr| Some((walker.truth_argument(expr)?, expr)));
     let seed = walker.seed_argument(value("seed")).unwrap_or(0);
-    let balance = value("balance").and_then(|expr| balance(walker, expr, &place));
+    let balance = value("balance").and_then(|expr| balance(walker, expr, &item.name.value, &place));
     let columns = place.uses.take();
     let mut data = hir::Data {
         name: item.name.clone(),
@@ -104,7 +107,12 @@ fn own_fields<'a>(walker: &mut Walker<'a>, item: &'a DataItem) -> HashMap<&'a st
     for field in &item.fields {
         let name = field.name.value.as_str();
         match names.get(name) {
-            Some(&first) => walker.report(name_problems::bound_twice(&field.name, first)),
+            Some(&first) => {
+                // Which of both is meant where it is used, nobody knows.
+                walker.doubtful_fields.insert((item.name.value.clone(), name.to_owned()));
+                walker.open_data.insert(item.name.value.clone());
+                walker.report(name_problems::bound_twice(&field.name, first));
+            }
             None => {
                 names.insert(name, field.name.span);
             }
@@ -182,6 +190,9 @@ fn walk_fields<'a>(
         }
         if walker.problems > before {
             walker.doubtful_fields.insert(doubt);
+            if let Some(slot) = place.fields.borrow_mut().get_mut(at) {
+                (slot.typed, slot.ty) = (true, None);
+            }
         }
         let Some(ty) = ty.as_ref().and_then(Type::known) else { continue };
         let mut body = walked.map_or_else(Body::default, |(body, _)| body);
@@ -332,7 +343,7 @@ fn shares(walker: &mut Walker<'_>, expr: ExprId) -> Vec<(Spanned<String>, f64)> 
 }
 
 /// `weights(f)`, `oversample(f)`, `undersample(f, bins = 10)`.
-fn balance<'a>(walker: &mut Walker<'a>, expr: ExprId, place: &DataPlace) -> Option<Spanned<Balance>> {
+fn balance<'a>(walker: &mut Walker<'a>, expr: ExprId, data: &str, place: &DataPlace) -> Option<Spanned<Balance>> {
     const WAYS: [&str; 3] = ["weights", "oversample", "undersample"];
     let ast = walker.ast();
     let span = ast[expr].span;
@@ -374,6 +385,9 @@ fn balance<'a>(walker: &mut Walker<'a>, expr: ExprId, place: &DataPlace) -> Opti
         return None;
     };
     let ty = seen.ty.as_ref()?;
+    if walker.doubtful_fields.contains(&(data.to_owned(), name.clone())) {
+        return None;
+    }
     let one_element = ty.known().is_some_and(|ty| ty.shape.iter().product::<usize>() == 1);
     if !one_element {
         walker.report(problems::cannot_balance(at, name, ty));

@@ -81,7 +81,10 @@ impl<'a> Walker<'a> {
             self.bind("fan_out", Value::Int(Dim::name("fan_out")), declared.name.span);
             self.init_shapes.push(shape);
         }
+        let before = self.problems;
         let value = self.eval(declared.body, &Want::Any);
+        // What comes of a body in which something is wrong is not held against the signature as well.
+        let value = if self.problems > before { Value::Unknown } else { value };
         let value = self.check_result(declared, value, &given);
         self.check_kind_where_it_stands(declared, &value);
     }
@@ -242,7 +245,8 @@ impl<'a> Walker<'a> {
         let span = self.value_span(declared.body);
         match declared.kind {
             CallableKind::Optimizer => {
-                if self.frame().next_param.is_none() && self.status_is_clean(declared) {
+                let has_lr = declared.config.iter().flatten().any(|parameter| parameter.name.value == "lr");
+                if has_lr && self.frame().next_param.is_none() && self.status_is_clean(declared) {
                     self.report(name_problems::optimizer_without_next(&declared.name));
                 }
             }
@@ -373,6 +377,14 @@ impl<'a> Walker<'a> {
                                 .map(|&at| self.globals.get(DeclId(at as u32)).name)
                                 .map(|name| (name.value.as_str(), name.span))
                                 .collect();
+                            let ring_edges: Vec<(usize, usize, Span)> = (0..ring.len())
+                                .map(|at| (ring[at], ring[(at + 1) % ring.len()]))
+                                .map(|(from, to)| {
+                                    let place = edges[from].iter().find(|(target, _)| *target == to);
+                                    (from, to, place.map_or(span, |(_, place)| *place))
+                                })
+                                .collect();
+                            let span = self.odd_one(&ring_edges).unwrap_or(span);
                             self.force_report(name_problems::cycle(span, &named));
                         }
                     }
@@ -380,6 +392,22 @@ impl<'a> Walker<'a> {
                 }
             }
         }
+    }
+
+    /// The use of a ring that leads the other way than most uses of its file: to what is declared further down, where most name
+    /// what is declared above, or the other way round.
+    fn odd_one(&self, ring: &[(usize, usize, Span)]) -> Option<Span> {
+        let unit = |at: usize| self.globals.declarations[at].unit;
+        let down = |from: usize, to: usize| to > from;
+        let file = unit(ring.first()?.0);
+        let inside = self.references.iter().map(|(from, to, _)| (from.0 as usize, to.0 as usize));
+        let (mut downwards, mut upwards) = (0, 0);
+        for (from, to) in inside.filter(|&(from, to)| unit(from) == file && unit(to) == file && from != to) {
+            *(if down(from, to) { &mut downwards } else { &mut upwards }) += 1;
+        }
+        let odd = downwards < upwards;
+        let mut leads = ring.iter().filter(|(from, to, _)| down(*from, *to) == odd && from != to);
+        leads.next().map(|(.., span)| *span).filter(|_| downwards != upwards)
     }
 }
 

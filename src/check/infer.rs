@@ -160,6 +160,8 @@ pub(super) struct Walker<'a> {
     pub(super) hooks: Option<Rc<dyn Hooks<'a> + 'a>>,
     /// The results of the checks where declarations stand.
     pub(super) status: Vec<Status>,
+    /// Declarations whose body gives another thing than their signature says.
+    pub(super) disagreeing: HashSet<DeclId>,
     /// The values of constants; `None` while one is being worked out.
     pub(super) constants: HashMap<DeclId, Option<Value>>,
     /// Which declarations name which, as met in the checks where they stand.
@@ -222,6 +224,7 @@ impl<'a> Walker<'a> {
             paths: vec![PathScope::default()],
             hooks: None,
             status: vec![Status::Open; globals.declarations.len()],
+            disagreeing: HashSet::new(),
             constants: HashMap::new(),
             references: Vec::new(),
             init_shapes: Vec::new(),
@@ -499,7 +502,13 @@ impl<'a> Walker<'a> {
         for (place, &Infix { op, at, operand }) in rest.iter().enumerate() {
             self.steps += 1;
             let enumeration = matches!(op, BinaryOp::Eq | BinaryOp::Ne).then(|| self.words_of(ast, first)).flatten();
+            // The other side of what is not known may be a case of an enumeration.
+            let unclear = matches!((&value, op), (Value::Unknown, BinaryOp::Eq | BinaryOp::Ne))
+                && matches!(ast[operand].kind, ExprKind::Name(_));
+            let muted = self.muted;
+            self.muted |= unclear;
             let other = self.eval(operand, enumeration.as_ref().unwrap_or(&inner));
+            self.muted = muted;
             let right = ast[operand].span;
             let whole = span.to(right);
             let beside = words.as_ref().filter(|_| place == 0);

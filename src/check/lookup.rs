@@ -8,7 +8,7 @@ use super::primitives;
 use super::types::{Callable, Type, Value};
 use crate::diagnostics::{foreign, names as name_problems, nearest};
 use crate::source::Span;
-use crate::syntax::ast::{CallableKind, ExprId};
+use crate::syntax::ast::{CallableKind, ExprId, Name};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -35,6 +35,14 @@ impl<'a> Walker<'a> {
         let kind = self.frames.last().and_then(|frame| frame.kind);
         if name == "training" && matches!(kind, Some(CallableKind::Layer | CallableKind::Model)) {
             return self.emit(HirOp::Training, &[], Type::truth(Vec::new()), span);
+        }
+        // A statement that could not be read would have bound it, in front of any declaration.
+        let here = self.frames.last().and_then(|frame| frame.decl).map(|id| self.globals.get(id));
+        if here.is_some_and(|here| {
+            let inside = |broken: &&Name| here.item.span.contains(broken.span) && broken.span != here.name.span;
+            self.ast().broken.iter().filter(inside).any(|broken| broken.value == name)
+        }) {
+            return Value::Unknown;
         }
         if let Some(id) = self.find_global(name, span, want) {
             return self.global_value(id, span);
@@ -65,13 +73,6 @@ impl<'a> Walker<'a> {
             Some(own) => name_problems::name_elsewhere(span, name, &own),
             None => name_problems::unknown_name(span, name, suggestion.as_deref(), &place),
         };
-        // A name that is not known may be used several times; that is one mistake.
-        let own = self.frames.iter().filter(|frame| frame.entered).count() <= 1 && self.use_site.is_none();
-        let item = self.frames.first().and_then(|frame| frame.decl).map(|id| self.globals.get(id).item.span);
-        if own && !self.muted && self.diagnostics.extend_same(&problem, item) {
-            self.problems += 1;
-            return Value::Unknown;
-        }
         self.report(problem);
         Value::Unknown
     }

@@ -86,7 +86,10 @@ impl<'a> Walker<'a> {
         }
         let promised = self.promised_outputs(declared);
         let value = self.eval(declared.body, &Want::Any);
+        let understood = !matches!(value, Value::Unknown);
         let value = self.check_result(declared, value, &given);
+        // Where body and signature disagree, nobody knows which is meant.
+        let disagree = understood && matches!(value, Value::Unknown);
         let span = self.value_span(declared.body);
         let values: Vec<Value> = match &value {
             Value::Tuple(values) => values.iter().map(|(_, value)| value.clone()).collect(),
@@ -94,6 +97,9 @@ impl<'a> Walker<'a> {
         };
         let mut complete = values.len() == promised.len();
         let mut outputs = promised;
+        if disagree {
+            outputs.iter_mut().for_each(|(_, ty)| *ty = None);
+        }
         for ((name, ty), value) in outputs.iter_mut().zip(&values) {
             match first_tensor(value) {
                 Some(tensor) => {
@@ -146,7 +152,9 @@ impl<'a> Walker<'a> {
 
     fn report_without_field(&mut self, input: &Spanned<String>, fields: &[FieldType], asked: &ModelUse<'_>) {
         let data = &asked.data.value;
-        if self.open_data.contains(data) || self.doubtful_fields.contains(&(data.clone(), input.value.clone())) {
+        // Asked for once, however many models take it; its uses in the run are not looked at.
+        let is_new = self.doubtful_fields.insert((data.clone(), input.value.clone()));
+        if self.open_data.contains(data) || !is_new {
             return;
         }
         let model = self.globals.get(asked.id).name.value.clone();

@@ -301,6 +301,13 @@ impl<'a> Walker<'a> {
         let mut position = 0;
         let mut evaluated = Vec::with_capacity(arguments.len());
         for argument in arguments {
+            let known = |name: &str| name == "axis" || slots.iter().any(|(slot, _)| *slot == name);
+            if argument.name.as_ref().is_some_and(|name| !known(&name.value)) {
+                // What an argument that does not exist would mean, nobody knows.
+                let (name, span) = (argument.name.clone(), ast[argument.value].span);
+                evaluated.push(Argument { name, value: Value::Unknown, span });
+                continue;
+            }
             let slot = match &argument.name {
                 Some(name) if name.value == "axis" => Some(Slot::Optional),
                 Some(name) => slots.iter().find(|(slot, _)| *slot == name.value).map(|(_, slot)| *slot),
@@ -332,6 +339,7 @@ impl<'a> Walker<'a> {
         let mut bound = Bound { slots: vec![None; slots.len()], tensors: Vec::new(), axis: None };
         let mut position = 0;
         let mut sound = true;
+        let mut unknown = Vec::new();
         for argument in arguments {
             let Some(name) = argument.name.clone() else {
                 if primitive.is_variadic() {
@@ -364,11 +372,12 @@ impl<'a> Walker<'a> {
                 None => {
                     let known: Vec<String> = slots.iter().map(|(slot, _)| (*slot).to_owned()).collect();
                     let near = nearest(&name.value, slots.iter().map(|(slot, _)| *slot));
-                    self.report(name_problems::unknown_argument(&name, primitive.name(), &known, near, false));
+                    unknown.push(name_problems::unknown_argument(&name, primitive.name(), &known, near, false));
                     sound = false;
                 }
             }
         }
+        name_problems::joined_unknown_arguments(unknown).into_iter().for_each(|problem| self.report(problem));
         if primitive.is_variadic() && bound.tensors.is_empty() {
             self.report(name_problems::missing_tensor(span, primitive.name(), "x"));
             sound = false;

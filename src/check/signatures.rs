@@ -2,7 +2,7 @@
 
 use super::arithmetic::product;
 use super::dim::{Dim, Verdict};
-use super::infer::{Local, Walker};
+use super::infer::{Frame, Local, Status, Walker};
 use super::types::{Argument, Axis, Element, Shape, Type, Value, Written, compare_shapes, known_shape};
 use crate::diagnostics::shapes::FitAdvice;
 use crate::diagnostics::{names as name_problems, shapes as problems};
@@ -39,6 +39,12 @@ impl<'a> Walker<'a> {
             tensor = self.as_numbers(&tensor, argument.span)?;
         }
         if let Err(reason) = self.fit(ty, &tensor.ty, argument.span) {
+            let asks = self.frames.last().and_then(|frame| frame.decl);
+            if asks.is_some_and(|id| self.status[id.0 as usize] == Status::Failed) {
+                // A declaration that is wrong itself may not ask for what it should.
+                self.problems += 1;
+                return None;
+            }
             let (declared, name) = (self.written(ty.span), self.written(argument.span));
             let asked = reason.is_some().then(|| self.asked_type(ty)).flatten();
             let call = self.frames.last().and_then(|frame| frame.call);
@@ -485,6 +491,9 @@ impl<'a> Walker<'a> {
         };
         if !elements || compare_shapes(&declared.shape, &tensor.ty.shape) == Verdict::Different {
             self.report(problems::output_mismatch(name, &tensor.at(span), Spanned::new(&declared, ty.span)));
+            if let [Frame { decl: Some(id), .. }] = self.frames.as_slice() {
+                self.disagreeing.insert(*id);
+            }
             return Value::Unknown;
         }
         if !self.recording {

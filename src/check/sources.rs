@@ -236,13 +236,14 @@ impl<'a> Walker<'a> {
     ) -> Option<Vec<Option<ExprId>>> {
         let mut placed = vec![None; parameters.len()];
         let mut sound = true;
+        let mut unknown = Vec::new();
         let mut position = 0;
         for argument in arguments {
             let at = match &argument.name {
                 Some(name) => match parameters.iter().position(|parameter| *parameter == name.value) {
                     Some(at) => at,
                     None => {
-                        self.report(problems::unknown_argument(name, callee, parameters));
+                        unknown.push(problems::unknown_argument(name, callee, parameters));
                         sound = false;
                         continue;
                     }
@@ -265,6 +266,7 @@ impl<'a> Walker<'a> {
                 }
             }
         }
+        name_problems::joined_unknown_arguments(unknown).into_iter().for_each(|problem| self.report(problem));
         sound.then_some(placed)
     }
 

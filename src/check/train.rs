@@ -7,7 +7,7 @@ use super::names::{DeclId, Declared, Group};
 use super::types::{Argument, Callable, Element, Type, Value};
 use crate::diagnostics::{Diagnostic, names as name_problems, nearest, shapes as shape_problems, training as problems};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, TrainItem};
+use crate::syntax::ast::{Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, Name, TrainItem};
 use std::rc::Rc;
 
 /// What a run is told.
@@ -264,13 +264,26 @@ impl<'a> Trainer<'_, 'a, '_> {
             stop: None,
         };
         let mut seen: Vec<&'a Field> = Vec::new();
+        let ast = self.ast();
+        let given = |name: &str| self.train.fields.iter().filter(|field| field.name.value == name).count();
+        let inside = |broken: &&Name| self.item.span.contains(broken.span);
+        let broken = |name: &str| ast.broken.iter().filter(inside).any(|broken| broken.value == name);
+        let missing: Vec<&str> =
+            ["loss", "optimizer"].into_iter().filter(|needed| given(needed) == 0 && !broken(needed)).collect();
+        let mut twice = false;
         for field in &self.train.fields {
             let name = field.name.value.as_str();
             if let Some(first) = seen.iter().find(|first| first.name.value == name) {
-                self.walker.force_report(name_problems::field_twice(&field.name, first.name.span));
+                twice = true;
+                let missing = missing.first().copied();
+                self.walker.force_report(name_problems::field_twice(&field.name, first.name.span, missing));
                 continue;
             }
             seen.push(field);
+            if given(name) > 1 {
+                // Which of both is the wrong one, nobody knows.
+                continue;
+            }
             if let Some(ty) = &field.ty {
                 self.walker.force_report(problems::field_with_type(ty.span, name));
             }
@@ -302,14 +315,9 @@ impl<'a> Trainer<'_, 'a, '_> {
                 }
             }
         }
-        let has = |name: &str| seen.iter().any(|field| field.name.value == name);
-        let ast = self.ast();
-        let broken = |name: &str| ast.broken.iter().any(|broken| broken.value == name);
-        for needed in ["loss", "optimizer"] {
-            if !has(needed) && !broken(needed) {
-                let head = Span { end: self.item.span.start + "train".len() as u32, ..self.item.span };
-                self.walker.force_report(problems::missing_field(head, needed));
-            }
+        for needed in missing.into_iter().filter(|_| !twice) {
+            let head = Span { end: self.item.span.start + "train".len() as u32, ..self.item.span };
+            self.walker.force_report(problems::missing_field(head, needed));
         }
         settings
     }

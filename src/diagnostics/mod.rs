@@ -25,7 +25,7 @@ pub use operand::Operand;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -95,6 +95,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Changes that remove it.
     pub fixes: Vec<Fix>,
+    /// Whether it is about a name: the same message at other places of the file is the same mistake and is told together.
+    pub collected: bool,
 }
 
 impl Diagnostic {
@@ -109,7 +111,8 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { code, severity, message: message.into(), labels: Vec::new(), help: None, fixes: Vec::new() }
+        let message = message.into();
+        Diagnostic { code, severity, message, labels: Vec::new(), help: None, fixes: Vec::new(), collected: false }
     }
 
     /// The primary label: the place to edit. Call it first.
@@ -156,6 +159,22 @@ impl Diagnostic {
         self
     }
 
+    /// Tells it once for all places of a file.
+    pub fn collected(self) -> Diagnostic {
+        self.collected_if(true)
+    }
+
+    /// Tells it once for all places of a file where `condition` holds: what is named is declared there, and may be what is wrong.
+    pub fn collected_if(mut self, condition: bool) -> Diagnostic {
+        self.collected = condition;
+        self
+    }
+
+    /// What its fixes do.
+    fn titles(&self) -> Vec<String> {
+        self.fixes.iter().map(|fix| fix.title.clone()).collect()
+    }
+
     /// The primary place, where there is one.
     pub fn span(&self) -> Option<Span> {
         self.labels.first().map(|label| label.span)
@@ -170,6 +189,8 @@ pub struct Diagnostics {
     reported: HashMap<(&'static str, Option<Span>), Vec<usize>>,
     /// Where each message stands in the list.
     said: HashMap<(&'static str, String), Vec<usize>>,
+    /// Where in the list those are that are collected: by code, file, message and the titles of their fixes.
+    collected: HashMap<(&'static str, FileId, String, Vec<String>), usize>,
     /// The places that were added to a problem.
     joined: HashSet<(usize, Span)>,
 }
@@ -186,8 +207,16 @@ impl Diagnostics {
         Diagnostics::default()
     }
 
-    /// Reports a problem; the same one a second time is dropped.
+    /// Reports a problem; the same one a second time is dropped, or told with the first where it is collected.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        if let Some(span) = diagnostic.span().filter(|_| diagnostic.collected) {
+            let key = (diagnostic.code, span.file, diagnostic.message.clone(), diagnostic.titles());
+            if let Some(&known) = self.collected.get(&key) {
+                self.join(known, &diagnostic);
+                return;
+            }
+            self.collected.insert(key, self.list.len());
+        }
         let here = self.reported.entry((diagnostic.code, diagnostic.span())).or_default();
         if here.iter().all(|&at| self.list[at] != diagnostic) {
             here.push(self.list.len());
@@ -203,20 +232,26 @@ impl Diagnostics {
         let belongs = |&&at: &&usize| {
             self.list[at].span().is_some_and(|place| {
                 place.file == span.file && within.is_none_or(|within| within.contains(place) && within.contains(span))
-            })
+            }) && self.list[at].titles() == diagnostic.titles()
         };
         let last = &said[said.len().saturating_sub(MOST_COMPARED)..];
         let Some(&at) = last.iter().find(belongs) else { return false };
+        self.join(at, diagnostic);
+        true
+    }
+
+    /// Adds the place and the edits of a problem to the same one that is known.
+    fn join(&mut self, at: usize, again: &Diagnostic) {
+        let Some(span) = again.span() else { return };
         let known = &mut self.list[at];
         if known.span() != Some(span) && self.joined.insert((at, span)) {
             if known.labels.len() < MOST_PLACES {
                 known.labels.push(Label { span, message: "here too".to_owned() });
             }
-            for (fix, again) in known.fixes.iter_mut().zip(&diagnostic.fixes) {
+            for (fix, again) in known.fixes.iter_mut().zip(&again.fixes) {
                 fix.edits.extend(again.edits.iter().cloned());
             }
         }
-        true
     }
 
     /// Whether an error was reported.

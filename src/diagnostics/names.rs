@@ -44,6 +44,7 @@ pub fn use_label(span: Span, name: &str, bound: &[(String, i64)]) -> Label {
 /// `unknown-name`: a name of another tool. What it takes may be another thing here, so the fix is not applied unasked.
 pub fn name_elsewhere(span: Span, name: &str, own: &str) -> Diagnostic {
     Diagnostic::error("unknown-name", format!("there is no `{name}` here"))
+        .collected()
         .at(span, "not found")
         .help(format!("did you mean `{own}`? `nnc doc {own}` says what it takes"))
         .suggest(format!("write `{own}`"), Edit::replace(span, own))
@@ -51,7 +52,8 @@ pub fn name_elsewhere(span: Span, name: &str, own: &str) -> Diagnostic {
 
 /// `unknown-name`: nothing of that name is in scope.
 pub fn unknown_name(span: Span, name: &str, near: Option<&str>, elsewhere: &Option<String>) -> Diagnostic {
-    let diagnostic = Diagnostic::error("unknown-name", format!("there is no `{name}` here")).at(span, "not found");
+    let diagnostic =
+        Diagnostic::error("unknown-name", format!("there is no `{name}` here")).collected().at(span, "not found");
     match elsewhere {
         Some(elsewhere) => diagnostic.help(elsewhere.clone()),
         None => suggesting(diagnostic, span, near),
@@ -61,13 +63,15 @@ pub fn unknown_name(span: Span, name: &str, near: Option<&str>, elsewhere: &Opti
 /// `unknown-name`: no input binds the axes `..s`.
 pub fn unknown_rest(name: &Spanned<String>) -> Diagnostic {
     Diagnostic::error("unknown-name", format!("nothing binds the axes `..{}`", name.value))
+        .collected()
         .at(name.span, "not found")
         .help(format!("an input of type `[..{}]` binds them", name.value))
 }
 
 /// `unknown-type`: a word that is no type.
 pub fn unknown_type(span: Span, word: &str) -> Diagnostic {
-    let diagnostic = Diagnostic::error("unknown-type", format!("`{word}` is no type")).at(span, "not a type");
+    let diagnostic =
+        Diagnostic::error("unknown-type", format!("`{word}` is no type")).collected().at(span, "not a type");
     if let Some(own) = foreign::type_word(word) {
         return diagnostic
             .help(format!("it is called `{own}` here"))
@@ -128,12 +132,15 @@ pub fn bound_twice(name: &Spanned<String>, first: Span) -> Diagnostic {
         .help("a name is bound once; give the second value a name of its own")
 }
 
-/// `duplicate-name`: a field of a block stands twice.
-pub fn field_twice(name: &Spanned<String>, first: Span) -> Diagnostic {
+/// `duplicate-name`: a field of a run stands twice; `missing` is one that it needs and does not have.
+pub fn field_twice(name: &Spanned<String>, first: Span, missing: Option<&str>) -> Diagnostic {
     Diagnostic::error("duplicate-name", format!("`{}` is given twice", name.value))
         .at(name.span, "given again here")
         .and(first, "first given here")
-        .help("remove one of them")
+        .help(match missing {
+            Some(missing) => format!("the run has no `{missing}`: is one of them meant to be it?"),
+            None => "remove one of them".to_owned(),
+        })
 }
 
 /// `recursion`: a declaration leads back to itself.
@@ -163,6 +170,7 @@ pub fn use_cycle(span: Span) -> Diagnostic {
 /// `wrong-kind`: data where a value belongs.
 pub fn data_is_no_value(span: Span, name: &str, declared: Span) -> Diagnostic {
     Diagnostic::error("wrong-kind", format!("`{name}` is data, not a value"))
+        .collected()
         .at(span, "a value belongs here")
         .and(declared, "declared here")
         .help(format!("name the data in a run: `train MODEL on {name} {{ … }}`"))
@@ -170,13 +178,16 @@ pub fn data_is_no_value(span: Span, name: &str, declared: Span) -> Diagnostic {
 
 /// `wrong-kind`: a declaration of another kind than the place asks for.
 pub fn wrong_kind(span: Span, found: &str, wanted: &str) -> Diagnostic {
-    Diagnostic::error("wrong-kind", format!("{wanted} belongs here, not {found}")).at(span, format!("this is {found}"))
+    Diagnostic::error("wrong-kind", format!("{wanted} belongs here, not {found}"))
+        .collected()
+        .at(span, format!("this is {found}"))
 }
 
 /// `not-callable`: a value is applied.
 pub fn not_callable(span: Span, found: &str, origin: Option<Span>) -> Diagnostic {
-    let mut problem =
-        Diagnostic::error("not-callable", format!("{found} cannot be applied")).at(span, "not a layer or a function");
+    let mut problem = Diagnostic::error("not-callable", format!("{found} cannot be applied"))
+        .collected()
+        .at(span, "not a layer or a function");
     if let Some(origin) = origin {
         problem = problem.and(origin, "this is what it means here");
     }
@@ -186,6 +197,7 @@ pub fn not_callable(span: Span, found: &str, origin: Option<Span>) -> Diagnostic
 /// `wrong-kind`: an init, schedule or optimizer is given tensors.
 pub fn takes_no_tensors(span: Span, keyword: &str, name: &str) -> Diagnostic {
     Diagnostic::error("wrong-kind", format!("the {keyword} `{name}` takes no tensors"))
+        .collected()
         .at(span, "applied here")
         .help(format!("`{name}` has configuration only; name it where {keyword}s belong"))
 }
@@ -199,7 +211,7 @@ pub fn unknown_argument(
     is_input: bool,
 ) -> Diagnostic {
     let message = format!("`{callee}` has no configuration `{}`", argument.value);
-    let diagnostic = Diagnostic::error("unknown-argument", message).at(argument.span, "not known");
+    let diagnostic = Diagnostic::error("unknown-argument", message).collected().at(argument.span, "not known");
     if is_input {
         return diagnostic
             .help(format!("`{}` is a tensor of `{callee}`; tensors are given by position", argument.value));
@@ -215,6 +227,21 @@ pub fn unknown_argument(
     }
 }
 
+/// Arguments of one call that nothing is known like, told together: it is rather another thing that was meant to be called.
+pub fn joined_unknown_arguments(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut joined: Vec<Diagnostic> = Vec::new();
+    for problem in found {
+        let first = joined.iter_mut().find(|first| first.fixes.is_empty() && first.help == problem.help);
+        match first.filter(|_| problem.fixes.is_empty()) {
+            Some(first) => {
+                first.labels.extend(problem.span().map(|span| Label { span, message: "nor this".to_owned() }))
+            }
+            None => joined.push(problem),
+        }
+    }
+    joined
+}
+
 /// `duplicate-argument`: one parameter is given twice.
 pub fn argument_twice(span: Span, name: &str) -> Diagnostic {
     Diagnostic::error("duplicate-argument", format!("`{name}` is given twice")).at(span, "given again here")
@@ -223,6 +250,7 @@ pub fn argument_twice(span: Span, name: &str) -> Diagnostic {
 /// `missing-argument`: configuration without a default is not given.
 pub fn missing_argument(span: Span, callee: &str, name: &str, declared: Span) -> Diagnostic {
     Diagnostic::error("missing-argument", format!("`{callee}` needs `{name}`"))
+        .collected_if(declared.file == span.file)
         .at(span, format!("`{name}` is not given"))
         .and(declared, "it has no default")
         .help(format!("give it by position or by name: `{callee}({name} = …)`"))
@@ -238,6 +266,7 @@ pub fn missing_tensor(span: Span, callee: &str, name: &str) -> Diagnostic {
 pub fn too_many_configured(span: Span, callee: &str, count: usize, is_tensor: bool, declared: Span) -> Diagnostic {
     let what = counted(count, "configuration value");
     let diagnostic = Diagnostic::error("too-many-arguments", format!("`{callee}` takes {what}"))
+        .collected_if(declared.file == span.file)
         .at(span, "one too many")
         .and(declared, "declared here");
     if is_tensor {
@@ -264,9 +293,18 @@ pub fn input_count(
 ) -> Diagnostic {
     let message = format!("`{callee}` takes {}, here it gets {found}", counted(wanted, "tensor"));
     Diagnostic::error("wrong-number-of-inputs", message)
+        .collected_if(declared.file == span.file)
         .at(span, format!("{} given", if found == 1 { "one is".to_owned() } else { format!("{found} are") }))
         .and(declared, "declared here")
         .help(format!("it takes {}", listed(names)))
+}
+
+/// `wrong-number-of-inputs`: empty brackets behind what has no configuration, where its tensor comes from elsewhere.
+pub fn empty_call(brackets: Span, callee: &str, found: &str) -> Diagnostic {
+    Diagnostic::error("wrong-number-of-inputs", format!("{found} is given nothing in these brackets"))
+        .at(brackets, "nothing is given here")
+        .help(format!("it has no configuration left to give; name it: `{callee}`"))
+        .fix("remove the brackets", Edit::replace(brackets, ""))
 }
 
 /// `unknown-argument`: a tensor is given by name.

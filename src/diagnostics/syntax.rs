@@ -28,18 +28,20 @@ pub fn unclosed_bracket(opening: Span, open: &str, place: Span, close: &str) -> 
 }
 
 /// `unmatched-bracket`: a closing bracket without an opening one.
-pub fn unmatched_bracket(at: Span, close: &str) -> Diagnostic {
+pub fn unmatched_bracket(at: Span, close: &str, is_doubled: bool) -> Diagnostic {
     Diagnostic::error("unmatched-bracket", format!("this `{close}` closes nothing"))
         .at(at, "nothing is open here")
-        .suggest(format!("remove `{close}`"), Edit::replace(at, ""))
+        .suggest_if(is_doubled, format!("remove `{close}`"), Edit::replace(at, ""))
 }
 
 /// `unmatched-bracket`: a bracket is closed by one of another kind.
 pub fn wrong_bracket(at: Span, found: &str, opening: Span, close: &str) -> Diagnostic {
+    // `{n]` may as well be a list whose beginning is wrong.
+    let is_certain = close != "}";
     Diagnostic::error("unmatched-bracket", format!("`{found}` stands where `{close}` is needed"))
         .at(at, format!("this should be `{close}`"))
         .and(opening, "opened here")
-        .fix(format!("write `{close}`"), Edit::replace(at, close))
+        .fix_if(is_certain, format!("write `{close}`"), Edit::replace(at, close))
 }
 
 /// `unmatched-bracket`: a bracket stands where another one has to open.
@@ -181,11 +183,6 @@ pub fn colon_for_arrow(at: Span) -> Diagnostic {
     Diagnostic::error("foreign-syntax", "the type of the result stands behind `->`, no `:`")
         .at(at, "write `->`")
         .fix("write `->`", Edit::replace(at, " ->"))
-}
-
-/// Whether the problem is a name bound without `let`.
-pub fn is_binding_without_let(problem: &Diagnostic) -> bool {
-    problem.help == Some(Hint::BindWithLet.to_string())
 }
 
 /// Words of other languages, and what is done here instead.

@@ -74,24 +74,32 @@ pub(super) fn slice(layout: &Layout, file: FileId, range: Range<usize>, place: P
     }
 }
 
-/// The names a statement that cannot be read would have bound.
+/// The names that a statement or field which cannot be read would have bound: the first, and all words before its `=`.
 pub(super) fn bound_names(layout: &Layout, file: FileId, range: Range<usize>) -> Vec<Name> {
-    let mut names = Vec::new();
-    for (place, index) in layout.significant(range).enumerate() {
+    let slice: Vec<usize> = layout.significant(range).collect();
+    let mut depth = 0_usize;
+    let binds = slice.first().is_some_and(|&first| tokens::begins_statement(&layout.tokens[first].text));
+    let sign = slice.iter().position(|&index| {
         let token = &layout.tokens[index];
-        let binds = place > 0 || tokens::begins_statement(&token.text) || token.is("const");
-        let opens = token.is("(") || token.is(",") || token.is(")");
         match token.kind {
-            TokenKind::Word if place == 0 && !binds => {
-                names.push(Spanned::new(token.text.to_string(), layout.token_span(file, index)));
-            }
-            TokenKind::Word if place == 0 => {}
-            // The name that cannot be one is used as one further down.
-            TokenKind::Word if place == 1 || !tokens::is_keyword(&token.text) => {
-                names.push(Spanned::new(token.text.to_string(), layout.token_span(file, index)));
-            }
-            _ if opens => {}
-            _ => break,
+            TokenKind::Open => depth += 1,
+            TokenKind::Close => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        // `let (a, b) == f(x)` would have bound both.
+        token.is("=") && (binds || depth == 0) || binds && token.kind == TokenKind::Symbol && token.text.contains('=')
+    });
+    let listed = binds && slice.get(1).is_some_and(|&second| layout.tokens[second].kind == TokenKind::Open);
+    let end = || slice.iter().position(|&index| layout.tokens[index].kind == TokenKind::Close);
+    let head = sign.or_else(|| end().filter(|_| listed)).unwrap_or(2);
+    let mut names = Vec::new();
+    for (place, &index) in slice.iter().enumerate().take(head) {
+        let token = &layout.tokens[index];
+        let begins = tokens::begins_statement(&token.text) || token.is("const");
+        // The name that cannot be one is used as one further down.
+        let names_something = if place == 0 { !begins } else { place == 1 || !tokens::is_keyword(&token.text) };
+        if token.is_word() && names_something {
+            names.push(Spanned::new(token.text.to_string(), layout.token_span(file, index)));
         }
     }
     names
@@ -250,8 +258,7 @@ fn statement(slice: &Slice) -> Diagnostic {
     if first.is_word() && slice.is(1, "=") {
         let edit = Edit::replace(slice.before_token(0), "let ");
         let named = !tokens::is_keyword(&first.text);
-        let title = format!("bind `{}` with `let`", first.text);
-        return slice.unexpected_at(1, Some(Hint::BindWithLet)).fix_if(named, title, edit);
+        return slice.unexpected_at(1, Some(Hint::BindWithLet)).fix_if(named, "insert `let`", edit);
     }
     if tokens::begins_statement(&first.text) {
         if let Some(problem) = binding(slice, first) {

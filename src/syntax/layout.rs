@@ -42,6 +42,8 @@ pub(super) struct Layout<'a> {
     pub(super) repaired: Ranges,
     /// Where in the source brackets stand that have no partner.
     pub(super) unbalanced: Vec<usize>,
+    /// Ranges of the source whose blocks are not where they seem to be, by their starts.
+    pub(super) unread: Vec<Range<usize>>,
     /// Whether brackets nest so deep that the text is not parsed; it was reported.
     pub(super) too_deep: bool,
     /// Where each token begins in the copy.
@@ -57,6 +59,8 @@ pub(super) struct Repairs<'d> {
     pub(super) ranges: Ranges,
     /// See [`Layout::unbalanced`].
     pub(super) unbalanced: Vec<usize>,
+    /// See [`Layout::unread`].
+    pub(super) unread: Vec<Range<usize>>,
 }
 
 /// Ranges of the source, those that touch joined.
@@ -99,16 +103,17 @@ impl Repairs<'_> {
 pub(super) fn layout<'a>(file: FileId, text: &'a str, diagnostics: &mut Diagnostics) -> Layout<'a> {
     let mut tokens = tokens::tokens(text);
     let comments = comments(file, &tokens);
-    let mut repairs = Repairs { file, diagnostics, ranges: Ranges::default(), unbalanced: Vec::new() };
+    let (ranges, unbalanced, unread) = Default::default();
+    let mut repairs = Repairs { file, diagnostics, ranges, unbalanced, unread };
     openings::mend(text, &mut tokens, &mut repairs);
     repair::repair(&mut tokens, &mut repairs);
     let mut too_deep = brackets::balance(text, &mut tokens, &mut repairs).is_err();
     join_lines(&mut tokens);
     too_deep = too_deep || nesting(&tokens, &mut repairs);
-    let (repaired, mut unbalanced) = (repairs.ranges, repairs.unbalanced);
+    let Repairs { ranges: repaired, mut unbalanced, unread, .. } = repairs;
     unbalanced.sort_unstable();
     let (copy, starts) = write(text, &tokens);
-    Layout { text: copy, tokens, comments, repaired, unbalanced, too_deep, starts }
+    Layout { text: copy, tokens, comments, repaired, unbalanced, unread, too_deep, starts }
 }
 
 impl Layout<'_> {
@@ -260,7 +265,7 @@ fn join_lines(tokens: &mut [Token]) {
 }
 
 /// Whether a statement goes on over a line end between the three tokens.
-fn joins(before: Option<&Token>, behind: Option<&Token>, second: Option<&Token>) -> bool {
+pub(super) fn joins(before: Option<&Token>, behind: Option<&Token>, second: Option<&Token>) -> bool {
     let (Some(before), Some(behind)) = (before, behind) else { return false };
     if behind.is("|>") || behind.is("then") || behind.is("else") {
         return true;

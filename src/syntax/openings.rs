@@ -15,13 +15,11 @@ use crate::diagnostics::syntax as problems;
 pub(super) fn mend<'a>(text: &'a str, tokens: &mut [Token<'a>], repairs: &mut Repairs) {
     let mut open: Vec<usize> = Vec::new();
     let mut line = 0;
-    let mut declares = false;
+    let mut declaration = None;
     for index in 0..tokens.len() {
-        if index == line {
-            declares = tokens[index].is_word() && begins_declaration(text, tokens, index);
-            if declares {
-                open.clear();
-            }
+        if index == line && tokens[index].is_word() && begins_declaration(text, tokens, index) {
+            declaration = Some(index);
+            open.clear();
         }
         match tokens[index].kind {
             TokenKind::Newline => line = index + 1,
@@ -37,9 +35,11 @@ pub(super) fn mend<'a>(text: &'a str, tokens: &mut [Token<'a>], repairs: &mut Re
                     open.push(index);
                 } else if fits {
                     open.pop();
-                } else if let Some(top) = open.pop_if(|top| declares && begins_inputs(tokens, *top, line, index)) {
+                } else if let Some(top) =
+                    open.pop_if(|top| declaration.is_some_and(|first| begins_inputs(tokens, first, *top, index)))
+                {
                     reopen(tokens, top, "(", repairs);
-                } else if open.is_empty() && declares && ends_head(text, tokens, line, index) {
+                } else if open.is_empty() && declaration.is_some_and(|first| ends_head(text, tokens, first, index)) {
                     reopen(tokens, index, "{", repairs);
                     open.push(index);
                 } else if let Some(at) = matching {
@@ -67,33 +67,40 @@ fn reopen(tokens: &mut [Token], index: usize, meant: &'static str, repairs: &mut
     token.text = Cow::Borrowed(meant);
 }
 
-/// Whether the `{` at `top` stands right behind the name of what is declared in the line, and a `)` closes it.
-fn begins_inputs(tokens: &[Token], top: usize, line: usize, close: usize) -> bool {
-    let callable = CallableKind::of_keyword(&tokens[line].text).is_some();
-    callable && top == line + 2 && tokens[top].is("{") && tokens[close].is(")")
+/// Whether the `{` at `top` stands where a list of the declaration that begins at `first` does, and a `)` closes it.
+fn begins_inputs(tokens: &[Token], first: usize, top: usize, close: usize) -> bool {
+    let callable = CallableKind::of_keyword(&tokens[first].text).is_some();
+    let sticks = top.checked_sub(1).is_some_and(|before| tokens[before].end == tokens[top].start);
+    let behind_name = top == first + 2;
+    let behind_list = sticks && top.checked_sub(1).is_some_and(|before| tokens[before].is(")"));
+    let fits = tokens[top].is("{") && tokens[close].is(")");
+    callable && fits && (behind_name || behind_list) && !has_body(&tokens[first..top])
 }
 
 /// Whether the bracket ends the line of a head that has no body yet, and an indented line follows.
-fn ends_head(text: &str, tokens: &[Token], line: usize, index: usize) -> bool {
+fn ends_head(text: &str, tokens: &[Token], first: usize, index: usize) -> bool {
     let mut behind = tokens[index + 1..].iter().filter(|next| next.kind != TokenKind::Comment);
     if behind.next().is_none_or(|next| next.kind != TokenKind::Newline) {
         return false;
     }
     let indented = |next: &Token| text[..next.start].ends_with([' ', '\t']);
-    if !behind.find(|next| next.kind != TokenKind::Newline).is_some_and(indented) {
-        return false;
-    }
+    let followed = behind.find(|next| next.kind != TokenKind::Newline).is_some_and(indented);
+    followed && !tokens[first].is("use") && !has_body(&tokens[first..index])
+}
+
+/// Whether the body of a declaration begins among its tokens.
+fn has_body(tokens: &[Token]) -> bool {
     let mut depth = 0_usize;
-    for token in &tokens[line..index] {
+    for token in tokens {
         match token.kind {
-            TokenKind::Open if depth == 0 && token.is("{") => return false,
+            TokenKind::Open if depth == 0 && token.is("{") => return true,
             TokenKind::Open => depth += 1,
             TokenKind::Close => depth = depth.saturating_sub(1),
-            _ if depth == 0 && token.is("=") => return false,
+            _ if depth == 0 && token.is("=") => return true,
             _ => {}
         }
     }
-    !tokens[line].is("use")
+    false
 }
 
 /// What a bracket right behind a name should be, where another in its line closes what nothing opens.

@@ -4,6 +4,8 @@
 //! where precedence is known. What stands in place of the right thing arrives in a `bad_*` pair: it becomes a hole and
 //! [`explain`](super::explain) says what is wrong with it.
 
+use std::collections::BTreeSet;
+
 use pest::Parser;
 use pest::iterators::Pair;
 
@@ -59,6 +61,9 @@ pub fn parse(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Ast {
         depth: 0,
         height_reported: false,
         block: None,
+        holes: 0,
+        silent: false,
+        told: BTreeSet::new(),
         diagnostics,
     };
     builder.file(pairs);
@@ -82,6 +87,12 @@ struct Builder<'a, 'd> {
     height_reported: bool,
     /// The block being read.
     block: Option<Span>,
+    /// How many holes were met.
+    holes: usize,
+    /// Whether holes are not reported: the head of the declaration is not what it was meant to be, so its body is not either.
+    silent: bool,
+    /// In which of [`Layout::unread`] a hole was reported.
+    told: BTreeSet<usize>,
     diagnostics: &'d mut Diagnostics,
 }
 
@@ -152,6 +163,8 @@ impl Builder<'_, '_> {
         let mut lists = Vec::new();
         let mut output = None;
         let mut body = None;
+        let holes = self.holes;
+        let mut guessed = false;
         for inner in pair.into_inner() {
             match inner.as_rule() {
                 Rule::callable_kind => kind = callable_kind(inner.as_str()),
@@ -160,15 +173,21 @@ impl Builder<'_, '_> {
                 Rule::output => output = self.output(inner),
                 Rule::body => {
                     head.end = inner.as_span().start();
+                    self.silent = lists.is_empty() && !kind.is_configuration_only();
+                    guessed = self.silent || self.holes > holes;
+                    let before = self.holes;
                     body = self.body(inner);
+                    self.silent = false;
+                    // Fields, say, behind a keyword of something else.
+                    guessed |= lists.is_empty() && self.holes > before;
                 }
                 _ => {}
             }
         }
         let (Some(name), Some((body, body_has_equals))) = (name, body) else { return ItemKind::Error };
         // What is known of such a head is a guess: neither its body nor its uses are held against it.
-        let guessed = self.is_unbalanced(self.layout.span(self.file, head));
-        if guessed {
+        let unbalanced = self.is_unbalanced(self.layout.span(self.file, head));
+        if guessed || unbalanced {
             self.ast.broken.push(name.clone());
         }
         let mut lists = lists.into_iter();
@@ -182,7 +201,7 @@ impl Builder<'_, '_> {
             }
             (false, Some((_, config)), Some((_, inputs))) => (Some(config), Some(inputs)),
             (false, Some((_, inputs)), None) => (None, Some(inputs)),
-            (false, None, _) if guessed => (None, Some(Vec::new())),
+            (false, None, _) if unbalanced => (None, Some(Vec::new())),
             (false, None, _) => {
                 self.diagnostics.push(problems::missing_inputs(name.span.after(), kind.keyword(), &name.value));
                 (None, Some(Vec::new()))
@@ -212,6 +231,7 @@ impl Builder<'_, '_> {
     fn bound_word(&mut self, word: &Node) -> Name {
         let name = self.name(word);
         if super::tokens::is_reserved(&name.value) && !self.is_repaired(name.span) {
+            self.holes += 1;
             self.diagnostics.push(problems::keyword_as_name(name.span, &name.value));
         }
         name
@@ -350,7 +370,7 @@ impl Builder<'_, '_> {
             }
         }
         let repaired = self.is_repaired(self.layout.span(self.file, head.clone()));
-        if !repaired {
+        if !repaired && self.is_first_of_unread(self.layout.span(self.file, whole.clone())) {
             let problem = explain::declaration(self.layout, self.file, whole, head, has_body);
             self.diagnostics.push(problem);
         }
@@ -536,6 +556,13 @@ impl Builder<'_, '_> {
         self.layout.unbalanced.get(first).is_some_and(|&at| at < span.end as usize)
     }
 
+    /// Whether the span is in no text whose blocks are not where they seem to be, or holds the first hole there.
+    fn is_first_of_unread(&mut self, span: Span) -> bool {
+        let behind = self.layout.unread.partition_point(|range| range.start <= span.start as usize);
+        let found = behind.checked_sub(1).filter(|&at| self.layout.unread[at].end > span.start as usize);
+        found.is_none_or(|at| self.told.insert(at))
+    }
+
     fn hole(&mut self, pair: &Node, place: Place) -> ExprId {
         let span = self.bad(pair, place);
         self.push(span, ExprKind::Error)
@@ -545,11 +572,11 @@ impl Builder<'_, '_> {
     fn bad(&mut self, pair: &Node, place: Place) -> Span {
         let range = self.range(pair);
         let span = self.layout.span(self.file, range.clone());
-        if !self.is_repaired(span) {
+        self.holes += 1;
+        if !self.silent && !self.is_repaired(span) && self.is_first_of_unread(span) {
             let problem = explain::slice(self.layout, self.file, range, place);
             // A block written in another way is one mistake, however long it is.
-            let repeats = place == Place::Statement && problems::is_binding_without_let(&problem);
-            if !(repeats && self.diagnostics.extend_same(&problem, self.block)) {
+            if !(place == Place::Statement && self.diagnostics.extend_same(&problem, self.block)) {
                 self.diagnostics.push(problem);
             }
         }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::brackets::partner;
 use super::layout::{Repairs, begins_line};
 use super::tokens::{self, Token, TokenKind};
 use crate::diagnostics::{Edit, syntax as problems};
@@ -305,6 +306,7 @@ fn conditions(tokens: &mut [Token], repairs: &mut Repairs) {
                 condition = !bound && !named;
             }
             TokenKind::Word if tokens[index].is("then") => condition = false,
+            TokenKind::Symbol if tokens[index].is(",") => condition = false,
             TokenKind::Newline
                 if condition
                     && !tokens[index + 1..]
@@ -339,11 +341,15 @@ enum Inside {
 /// Two statements, fields or declarations on one line, and commas between fields.
 fn lines(tokens: &mut Vec<Token>, repairs: &mut Repairs) {
     let mut open: Vec<Inside> = Vec::new();
+    let mut brackets: Vec<char> = Vec::new();
     let mut commas: Vec<Vec<usize>> = Vec::new();
     let mut breaks: Vec<usize> = Vec::new();
     let mut item = String::new();
+    // Whether the declaration at hand has come to its body.
+    let mut has_body = false;
     for index in 0..tokens.len() {
         let token = &tokens[index];
+        has_body |= open.is_empty() && (token.is("{") || token.is("="));
         let before = index.checked_sub(1).map(|before| &tokens[before]);
         match token.kind {
             TokenKind::Open => {
@@ -359,14 +365,18 @@ fn lines(tokens: &mut Vec<Token>, repairs: &mut Repairs) {
                     _ => Inside::Values,
                 };
                 open.push(inside);
+                brackets.push(partner(&token.text));
                 commas.push(Vec::new());
             }
+            // One that does not fit is looked at in `brackets`.
+            TokenKind::Close if brackets.last().is_some_and(|close| !token.text.starts_with(*close)) => {}
             TokenKind::Close => {
                 open.pop();
+                brackets.pop();
                 report_commas(tokens, &commas.pop().unwrap_or_default(), repairs);
             }
             TokenKind::Symbol if token.is(",") && open.last() == Some(&Inside::Fields) => {
-                if let Some(found) = commas.last_mut() {
+                if let Some(found) = commas.last_mut().filter(|_| separates_fields(tokens, index)) {
                     found.push(index);
                 }
             }
@@ -374,11 +384,14 @@ fn lines(tokens: &mut Vec<Token>, repairs: &mut Repairs) {
                 let begins = before.is_none_or(|before| before.kind == TokenKind::Newline);
                 if begins && (open.is_empty() || begins_item_at_margin(tokens, index)) {
                     item = token.text.to_string();
+                    has_body = item == "use";
                     // What is still open here is closed later; see `brackets`.
                     open.clear();
+                    brackets.clear();
                     commas.clear();
                 }
                 let what = match open.last() {
+                    None if tokens::begins_item(&item) && !has_body => continue,
                     None => "declaration",
                     Some(Inside::Block) => "statement",
                     Some(Inside::Fields) => "field",
@@ -427,6 +440,16 @@ fn join_brace(tokens: &mut [Token], index: usize, repairs: &mut Repairs) {
     }
 }
 
+/// Whether a comma stands where a field ends: another begins behind it, or the line or the block ends.
+fn separates_fields(tokens: &[Token], index: usize) -> bool {
+    const LOOK_BACK: usize = 64;
+    let line = tokens[..index].iter().rev().take_while(|before| before.kind != TokenKind::Newline && !before.is("{"));
+    let has_value = line.take(LOOK_BACK).any(|before| before.is("=") || before.kind == TokenKind::Close);
+    let behind = index + 1 + tokens[index + 1..].iter().take_while(|next| next.kind == TokenKind::Comment).count();
+    let ends = tokens.get(behind).is_none_or(|next| next.kind == TokenKind::Newline || next.is("}"));
+    has_value && (ends || begins_part(tokens, behind, "field"))
+}
+
 fn begins_item_at_margin(tokens: &[Token], index: usize) -> bool {
     let at_margin = index.checked_sub(1).is_none_or(|before| tokens[before].end == tokens[index].start);
     at_margin
@@ -445,7 +468,13 @@ fn begins_part(tokens: &[Token], index: usize, what: &str) -> bool {
     let named = second.is_some_and(|second| second.is("=") || second.is(":"));
     match what {
         "declaration" => tokens::begins_item(&token.text) && !named,
-        "statement" => tokens::begins_statement(&token.text) && !named && !second.is_some_and(|second| second.is("}")),
+        "statement" => {
+            let third = tokens.get(index + 2);
+            let binds = second.is_some_and(|second| second.is("("))
+                || third.is_some_and(|third| third.is("=") || third.is(":") || third.is("["));
+            let emits = token.is("emit") && !second.is_some_and(|second| second.is("}"));
+            tokens::begins_statement(&token.text) && !named && (binds || emits)
+        }
         _ => named,
     }
 }

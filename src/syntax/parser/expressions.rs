@@ -68,7 +68,9 @@ impl Builder<'_, '_> {
                     let simple = middle.len() <= 40 && !middle.contains('\n');
                     let edit =
                         simple.then(|| Edit::replace(Span { end: sign.start, ..sign }, format!("and {middle} ")));
-                    self.diagnostics.push(problems::chained_comparison(sign, first, edit));
+                    if !self.is_repaired(span) {
+                        self.diagnostics.push(problems::chained_comparison(sign, first, edit));
+                    }
                 }
                 *compared = Some((sign, right));
             }
@@ -281,7 +283,9 @@ impl Builder<'_, '_> {
                     Rule::word => name = Some(self.name(&inner)),
                     Rule::bad_colon => {
                         let span = self.span(&inner);
-                        self.diagnostics.push(problems::colon_for_equals(span));
+                        if !self.is_repaired(span) {
+                            self.diagnostics.push(problems::colon_for_equals(span));
+                        }
                         self.ast.repaired.push(span);
                     }
                     _ => value = self.element(inner).or(value),
