@@ -77,7 +77,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("x: [5]", "x |> dense(7, weights = he_normal) |> dropout(0.4) |> dense(4, bias = false)", "[4]"),
     ("x: [5]", "x |> dense(7) |> batch_norm |> relu |> layer_norm |> gaussian_noise(0.2)", "[7]"),
     ("x: [7, 3]", "x |> rnn(5)", "[7, 5]"),
-    ("x: [7, 3]", "x |> gru(5) |> last", "[5]"),
+    ("x: [7, 3]", "x |> gru(5) |> gru(3, reset_after = false) |> last", "[3]"),
     ("x: [1, 3]", "x |> lstm(5)", "[1, 5]"),
     ("x: [4, 3]", "x |> bidirectional(lstm(3)) |> bidirectional(gru(2), backwards = rnn(2))", "[4, 4]"),
     ("c: class(5)[7]", "c |> embedding(3) |> positional |> residual(each dense(3))", "[7, 3]"),
@@ -101,6 +101,13 @@ const LAYERS: &[(&str, &str, &str)] = &[
         "x |> conv2d(4, 1) |> spatial_dropout(0.4) |> group_norm(2) |> avg_pool2d(3, padding = same)",
         "[2, 1, 4]",
     ),
+    // conv2d(5, [3, 2], stride = [2, 1], padding = [1, 0]) of [9, 7, 3]: (9 + 2 - 3) / 2 + 1 = 5, (7 - 2) / 1 + 1 = 6.
+    (
+        "x: [9, 7, 3]",
+        "x |> conv2d(5, [3, 2], stride = [2, 1], padding = [1, 0]) |> max_pool2d([2, 3], padding = 1)",
+        "[3, 2, 5]",
+    ),
+    ("x: [5]", "weight_so_far(0.9)(abs(x) + 1) + sort(x, descending = true)", "[5]"),
     // std.vision
     ("x: [12, 12, 2]", "x |> lenet5(7)", "[7]"),
     ("x: [9, 8, 2]", "x |> vgg_small(5, width = 4)", "[5]"),
