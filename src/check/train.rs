@@ -7,7 +7,9 @@ use super::names::{DeclId, Declared, Group};
 use super::types::{Argument, Callable, Element, Type, Value};
 use crate::diagnostics::{Diagnostic, names as name_problems, nearest, shapes as shape_problems, training as problems};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, Name, TrainItem};
+use crate::syntax::ast::{
+    Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, Name, Output, TrainItem,
+};
 use std::rc::Rc;
 
 /// What a run is told.
@@ -79,7 +81,7 @@ struct Trainer<'w, 'a, 'h> {
 struct RunScope {
     outputs: Vec<(Spanned<String>, Option<Type>)>,
     fields: Vec<FieldType>,
-    /// Whether the data could not be understood, so that any name may be one of its fields.
+    /// Whether the data could not be understood or the outputs have no names, so that any name may be one of them.
     open: bool,
     /// The name of the data.
     data: String,
@@ -508,10 +510,12 @@ impl<'a> Trainer<'_, 'a, '_> {
         fields: Option<&[FieldType]>,
         id: DeclId,
     ) -> Option<Run> {
+        let model = self.walker.globals.get(id).callable();
+        let named = model.is_some_and(|model| matches!(model.output, Some(Output::Named { .. })));
         let scope: Rc<RunScope> = Rc::new(RunScope {
             outputs: instance.outputs.clone(),
             fields: fields.unwrap_or_default().to_vec(),
-            open: fields.is_none() || self.walker.open_data.contains(&self.train.data.value),
+            open: fields.is_none() || !named || self.walker.open_data.contains(&self.train.data.value),
             data: self.train.data.value.clone(),
         });
         let unit = self.walker.globals.main;

@@ -153,7 +153,7 @@ pub fn cycle(span: Span, ring: &[(&str, Span)]) -> Diagnostic {
             format!("`{first}` is made of itself, by way of {}", names.join(" and "))
         }
     };
-    let mut diagnostic = Diagnostic::error("recursion", message).at(span, "this leads back");
+    let mut diagnostic = Diagnostic::error("recursion", message).collected().at(span, "this leads back");
     for (name, place) in ring.iter().take(4) {
         diagnostic = diagnostic.and(*place, format!("`{name}` is declared here"));
     }
@@ -310,7 +310,7 @@ pub fn empty_call(brackets: Span, callee: &str, found: &str) -> Diagnostic {
 /// `unknown-argument`: a tensor is given by name.
 pub fn input_by_name(name: &Spanned<String>, callee: &str, is_config: bool) -> Diagnostic {
     let message = format!("tensors are given to `{callee}` by position, `{}` is given by name", name.value);
-    let diagnostic = Diagnostic::error("unknown-argument", message).at(name.span, "named here");
+    let diagnostic = Diagnostic::error("unknown-argument", message).collected().at(name.span, "named here");
     if is_config {
         diagnostic
             .help(format!("configuration has a list of its own, before the tensors: `{callee}({} = …)(…)`", name.value))
