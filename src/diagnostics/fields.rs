@@ -91,6 +91,7 @@ pub fn missing_argument(span: Span, callee: &str, what: &str) -> Diagnostic {
 pub fn too_many_arguments(span: Span, callee: &str, known: &[&str]) -> Diagnostic {
     let takes = if known.is_empty() { String::from("none") } else { listed(known.iter().copied()) };
     Diagnostic::error("too-many-arguments", format!("`{callee}` does not take as many arguments"))
+        .collected()
         .at(span, "one too many")
         .help(format!("it takes {takes}"))
 }
