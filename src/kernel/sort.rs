@@ -17,7 +17,7 @@ impl Emitter<'_> {
         let extent = shape[axis];
         let mut scratch = Scratch { module, next: 0 };
         let keys = scratch.take_of(DType::I32, "keys", extent);
-        let work = scratch.take_of(DType::I32, "orders", Sort::work(extent));
+        let work = scratch.take_of(DType::I32, "work", Sort::work(extent));
         let loops: Vec<usize> = (0..shape.len()).filter(|&at| at != axis && shape[at] != 1).collect();
         let mut index = vec![Affine::default(); shape.len()];
         for &at in &loops {

@@ -2,7 +2,7 @@
 //!
 //! Registers are assigned once, before their uses, with the type their instruction gives; variables are bound where they
 //! are used; every place lies in its buffer for all values of its variables; buffers lie in their storage and begin at
-//! multiples of 64 bytes. That shards write disjoint memory is the plan's to know.
+//! multiples of 64 bytes; what is read of a thread's scratch memory was written by the same kernel. That shards write disjoint memory is the plan's to know.
 
 use super::print::{Site, print_marked};
 use super::{
@@ -58,6 +58,7 @@ fn find(module: &Module) -> Found<'_> {
             vars: vec![Bound::Never; kernel.vars.len()],
             defined: vec![Defined::Never; kernel.regs.len()],
             live: true,
+            written: vec![false; module.buffers.len()],
         };
         if let Some((var, repeat)) = kernel.step {
             let around = module.repeats.get(repeat).filter(|repeat| repeat.kernels.contains(&number));
@@ -116,6 +117,8 @@ struct Checker<'a> {
     defined: Vec<Defined>,
     /// Whether the code is run at all: no extent around it is 0.
     live: bool,
+    /// The buffers that the kernel has written to. Scratch memory belongs to a thread, so that no kernel finds in it what another left.
+    written: Vec<bool>,
 }
 
 impl<'a> Checker<'a> {
@@ -258,8 +261,12 @@ impl<'a> Checker<'a> {
                 self.range(value)?;
                 (*dst, Lane::I32, moves(value, lanes))
             }
-            Inst::Load { dst, place } => (*dst, self.place(place)?, moves(&place.index, lanes)),
+            Inst::Load { dst, place } => {
+                self.reads(place)?;
+                (*dst, self.place(place)?, moves(&place.index, lanes))
+            }
             Inst::LoadAt { dst, place, row, rows } => {
+                self.reads(place)?;
                 let varies = self.expect(*row, Lane::I32)?;
                 (*dst, self.rows(place, rows)?, moves(&place.index, lanes) || varies)
             }
@@ -320,10 +327,26 @@ impl<'a> Checker<'a> {
         self.define(dst, lane, varies)
     }
 
+    /// Whether there is something to be read at a place.
+    fn reads(&self, place: &Place) -> Result<(), String> {
+        let number = place.buffer.0 as usize;
+        let buffer = self.module.buffers.get(number).ok_or("of a buffer that is not there")?;
+        let is_there = !matches!(buffer.storage, Storage::Scratch(_)) || self.written[number];
+        require(is_there, || format!("reads {}, scratch memory that it has not written", buffer.name))
+    }
+
+    /// Whether something may be written to the buffer of a place.
+    fn writes(&mut self, place: &Place) -> Result<(), String> {
+        let number = place.buffer.0 as usize;
+        let is_constant = matches!(self.module.buffers[number].storage, Storage::Constant(_));
+        require(!is_constant, || "stores into constant data".to_owned())?;
+        self.written[number] = true;
+        Ok(())
+    }
+
     /// Whether something may be stored at a place.
-    fn stores(&self, place: &Place, lanes: Option<(Var, usize)>) -> Result<(), String> {
-        let buffer = &self.module.buffers[place.buffer.0 as usize];
-        require(!matches!(buffer.storage, Storage::Constant(_)), || "stores into constant data".to_owned())?;
+    fn stores(&mut self, place: &Place, lanes: Option<(Var, usize)>) -> Result<(), String> {
+        self.writes(place)?;
         let several = lanes.is_some_and(|(_, extent)| extent > 1);
         require(!several || moves(&place.index, lanes), || "all lanes store to one place".to_owned())
     }
@@ -393,20 +416,18 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn sort(&self, sort: &Sort) -> Result<(), String> {
+    fn sort(&mut self, sort: &Sort) -> Result<(), String> {
         let last = sort.extent.checked_sub(1).ok_or("an order of nothing")?;
         self.access(&sort.work, Sort::work(sort.extent) - 1)?;
         let lanes = [self.access(&sort.keys, last)?, self.access(&sort.order, last.saturating_mul(sort.stride))?];
         require(lanes == [Lane::I32; 2], || "keys and their order are i32".to_owned())?;
         require(sort.extent == 1 || sort.stride > 0, || "all indices go to one place".to_owned())?;
-        let constant = |place: &Place| {
-            let buffer = &self.module.buffers[place.buffer.0 as usize];
-            matches!(buffer.storage, Storage::Constant(_))
-        };
-        require(![&sort.work, &sort.order].into_iter().any(constant), || "stores into constant data".to_owned())
+        self.reads(&sort.keys)?;
+        self.writes(&sort.work)?;
+        self.writes(&sort.order)
     }
 
-    fn tile(&self, tile: &Tile) -> Result<(), String> {
+    fn tile(&mut self, tile: &Tile) -> Result<(), String> {
         let TileShape { rows, cols } = TileShape::F32X4;
         let fits =
             (1..=rows).contains(&tile.rows) && tile.cols >= 4 && tile.cols <= cols && tile.cols.is_multiple_of(4);
@@ -417,8 +438,14 @@ impl<'a> Checker<'a> {
             lanes.push(self.access(&tile.a, last_row * tile.a_strides.0 + last_k * tile.a_strides.1)?);
             lanes.push(self.access(&tile.b, last_k * tile.b_stride + last_col)?);
         }
-        let c = &self.module.buffers[tile.c.buffer.0 as usize];
-        require(!matches!(c.storage, Storage::Constant(_)), || "stores into constant data".to_owned())?;
+        if tile.depth > 0 {
+            self.reads(&tile.a)?;
+            self.reads(&tile.b)?;
+        }
+        if tile.accumulate {
+            self.reads(&tile.c)?;
+        }
+        self.writes(&tile.c)?;
         require(tile.rows == 1 || tile.c_stride >= tile.cols, || "the rows of a result overlap".to_owned())?;
         require(lanes.iter().all(|lane| *lane == Lane::F32), || "a tile of other numbers than f32".to_owned())
     }

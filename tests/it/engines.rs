@@ -140,3 +140,25 @@ fn record(checked: &Checked, run: usize, dataset: &Dataset, engine: Engine, epoc
     }
     record
 }
+
+/// Neither samples nor rows stand around the order, so that only what leads to its keys could be shared out.
+#[test]
+fn the_order_of_a_long_parameter() {
+    let text = "\
+data D {
+  source = generate(8, seed = 1)
+  x: [3] = uniform(-1, 1, [3])
+  y: [1] = [max(x)]
+}
+model M(x: [3]) -> q: [1] {
+  param w: [12000] = normal(0, 1)
+  [sum(sort(tanh(w)) * range(12000)) / 1e7 + sum(x)]
+}
+train M on D {
+  loss      = mse(q, y)
+  optimizer = sgd(lr = 0.01)
+  batch     = 4
+}
+";
+    assert_eq!(difference(text, 1, &[Isa::Native]), Ok(None));
+}
