@@ -130,9 +130,9 @@ impl<'a> Walker<'a> {
                 None
             }
         };
-        let (Some(shape), Some(init)) = (shape, init) else {
+        let (Some(shape), Some(init)) = (shape.clone(), init) else {
             if init.is_none() && ty.is_some() {
-                self.report(name_problems::param_without_init(name, span));
+                self.report(name_problems::param_without_init(name, shape.map_or(0, |shape| shape.len()), span));
             }
             self.bind_new(name, Value::Unknown);
             return;
@@ -606,7 +606,7 @@ impl<'a> Walker<'a> {
         for (name, _, place, next) in &scan.states {
             match next {
                 Some(next) => self.set_output(name, next, span),
-                None if self.problems == problems_before && !scan.unclear => {
+                None if self.problems == problems_before && !scan.unclear && !self.is_broken(name) => {
                     self.report(name_problems::state_without_next(*place, name));
                     sound = false;
                 }

@@ -36,7 +36,10 @@ impl<'a> Walker<'a> {
         };
         for (tensor, place) in [(&a, left.1), (&b, right.1)] {
             if tensor.ty.shape.is_empty() {
-                self.report(problems::matmul_of_scalar(&tensor.at(place), at));
+                let name = self.sources.slice(place);
+                let scans = self.frames.last().map_or(&[][..], |frame| &frame.scans);
+                let state = scans.iter().flat_map(|scan| &scan.states).any(|(state, ..)| **state == *name);
+                self.report(problems::matmul_of_scalar(&tensor.at(place), state.then_some(name), at));
                 return Value::Unknown;
             }
         }

@@ -158,6 +158,7 @@ pub(super) fn argument_elsewhere(word: &str) -> Option<&'static str> {
         "kernel_regularizer" | "regularizer" | "weight_decay" | "l2" => {
             "the run has a penalty on the parameters: `penalty = l2(1e-4)`"
         }
+        "betas" => "`beta1` and `beta2` are a number each",
         "name" => "`let` gives a layer a name",
         "training" => "a layer knows by itself whether it is trained",
         "clipnorm" | "clip_norm" | "max_norm" => "the run limits the gradients: `clip = 1.0`",

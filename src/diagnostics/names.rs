@@ -371,12 +371,13 @@ pub fn param_without_type(name: &Spanned<String>) -> Diagnostic {
         .help(format!("write it: `param {}: [n, units] = …`", name.value))
 }
 
-/// `missing-value`: a parameter without an initialisation.
-pub fn param_without_init(name: &Spanned<String>, span: Span) -> Diagnostic {
+/// `missing-value`: a parameter of that rank without an initialisation.
+pub fn param_without_init(name: &Spanned<String>, rank: usize, span: Span) -> Diagnostic {
+    let init = if rank < 2 { "zeros" } else { "glorot_uniform" };
     Diagnostic::error("missing-value", format!("nothing fills the parameter `{}`", name.value))
         .at(span, "it has no initial value")
         .help("write one behind `=`: `zeros`, `glorot_uniform`, `normal(0, 0.1)`")
-        .fix("start from `glorot_uniform`", Edit::replace(span.after(), " = glorot_uniform"))
+        .fix(format!("start from `{init}`"), Edit::replace(span.after(), format!(" = {init}")))
 }
 
 /// `missing-type`: a layer's state without its shape.

@@ -71,12 +71,14 @@ pub fn matmul_leading(left: &Operand, right: &Operand) -> Diagnostic {
         .help("matrices of higher rank must have the same axes before the last two")
 }
 
-/// `shape-mismatch`: `@` of a scalar.
-pub fn matmul_of_scalar(operand: &Operand, at: Span) -> Diagnostic {
-    Diagnostic::error("shape-mismatch", "`@` takes vectors and matrices, not a scalar")
-        .at_operand(operand)
-        .help("for a product with a scalar write `*`")
-        .fix("write `*`", Edit::replace(at, "*"))
+/// `shape-mismatch`: `@` of a scalar; whether that is the `state` of a loop, which starts as one.
+pub fn matmul_of_scalar(operand: &Operand, state: Option<&str>, at: Span) -> Diagnostic {
+    let problem =
+        Diagnostic::error("shape-mismatch", "`@` takes vectors and matrices, not a scalar").at_operand(operand);
+    match state {
+        Some(state) => problem.help(format!("a state that shall be a vector starts as one: `{state} = zeros([n])`")),
+        None => problem.help("for a product with a scalar write `*`").fix("write `*`", Edit::replace(at, "*")),
+    }
 }
 
 /// What may help an argument of another type than asked for.
@@ -199,7 +201,13 @@ pub fn argument_mismatch(misfit: &Misfit<'_>) -> Diagnostic {
     let around = |open: &str, close: &str| misfit.name.map(|_| Edit::wrap(argument.span, open, close));
     let (title, edits) = match &misfit.advice {
         FitAdvice::Flatten(_) => ("flatten it", before("flatten |> ").or_else(|| around("flatten(", ")"))),
-        FitAdvice::AddAxis(shape) => ("add the axis", before(&format!("reshape({shape}) |> "))),
+        FitAdvice::AddAxis(shape) => {
+            // Perhaps it is the model's signature that lacks the axis.
+            return match before(&format!("reshape({shape}) |> ")) {
+                Some(reshape) => diagnostic.suggest("add the axis", reshape),
+                None => diagnostic,
+            };
+        }
         FitAdvice::Wrap if link.is_none() => ("put it in brackets", around("[", "]")),
         FitAdvice::First if link.is_none() => ("take its element", around("", "[0]")),
         FitAdvice::OneHot => ("make numbers of it", before("one_hot |> ").or_else(|| around("one_hot(", ")"))),

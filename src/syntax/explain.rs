@@ -235,6 +235,24 @@ impl<'a> Slice<'a> {
         Span { start: before.end.min(span.start), end: span.start, ..span }
     }
 
+    /// Whether the declaration names a state like that before the slice: by `state`, or in what a `scan` starts `from`.
+    fn is_state(&self, name: &str) -> bool {
+        let Some(&first) = self.tokens.first() else { return false };
+        let before = self.layout.tokens[..first].iter().rev().take_while(|token| !tokens::begins_item(&token.text));
+        let mut named = false;
+        let mut behind: Option<&Token> = None;
+        for token in before {
+            if token.is("from") && named || token.is("state") && behind.is_some_and(|next| next.is(name)) {
+                return true;
+            }
+            let is_start = token.is(name) && behind.is_some_and(|next| next.is("="));
+            // A line that begins like that is one more of its kind.
+            named = is_start || named && !token.is("{");
+            behind = Some(token);
+        }
+        false
+    }
+
     fn is(&self, place: usize, text: &str) -> bool {
         self.token(place).is_some_and(|token| token.is(text))
     }
@@ -256,9 +274,13 @@ fn statement(slice: &Slice) -> Diagnostic {
     }
     // `x = 3` without `let`.
     if first.is_word() && slice.is(1, "=") {
-        let edit = Edit::replace(slice.before_token(0), "let ");
         let named = !tokens::is_keyword(&first.text);
-        return slice.unexpected_at(1, Some(Hint::BindWithLet)).fix_if(named, "insert `let`", edit);
+        let (hint, word) = match slice.is_state(&first.text) {
+            true => (Hint::ChangeWithNext, "next"),
+            false => (Hint::BindWithLet, "let"),
+        };
+        let edit = Edit::replace(slice.before_token(0), format!("{word} "));
+        return slice.unexpected_at(1, Some(hint)).fix_if(named, format!("insert `{word}`"), edit);
     }
     if tokens::begins_statement(&first.text) {
         if let Some(problem) = binding(slice, first) {
