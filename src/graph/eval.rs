@@ -567,9 +567,9 @@ fn orders<E: Copy + PartialOrd>(x: &[E], (extent, inner): (usize, usize), descen
     result
 }
 
-#[allow(clippy::eq_op, reason = "NaN alone differs from itself")]
-fn is_nan<E: Copy + PartialOrd>(x: E) -> bool {
-    x != x
+/// NaN alone has no order with itself.
+fn is_nan<E: PartialOrd>(x: E) -> bool {
+    x.partial_cmp(&x).is_none()
 }
 
 fn contract<T: Real>(a: &Array<T>, b: &Array<T>, batch: &[(usize, usize)], contract: &[(usize, usize)]) -> Vec<T> {

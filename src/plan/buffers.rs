@@ -374,15 +374,15 @@ fn aligned(len: usize) -> usize {
     len.checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX)
 }
 
-/// Above so many buffers they are placed by time alone: placing them by size looks at every pair.
-const BY_SIZE: usize = 2000;
+/// More buffers than so many are placed by time alone: placing them by size looks at every pair.
+const MOST_BY_SIZE: usize = 2000;
 
 /// Gives the arena's buffers their offsets, in the smaller of two arenas. Returns its size.
 fn assign(buffers: &mut [Buffer]) -> usize {
     let placed: Vec<usize> =
         (0..buffers.len()).filter(|&buffer| matches!(buffers[buffer].storage, Storage::Arena(_))).collect();
     let mut best = by_time(buffers, &placed);
-    if placed.len() <= BY_SIZE {
+    if placed.len() <= MOST_BY_SIZE {
         let other = by_size(buffers, &placed);
         if other.size < best.size {
             best = other;
