@@ -12,7 +12,8 @@ use pest::iterators::Pair;
 use super::ast::*;
 use super::explain::{self, Place};
 use super::layout::{self, Layout};
-use crate::diagnostics::{Diagnostics, syntax as problems};
+use super::tokens::is_reserved;
+use crate::diagnostics::{Diagnostic, Diagnostics, syntax as problems};
 use crate::source::{FileId, Span, Spanned};
 
 /// How many levels the tree of an expression may have.
@@ -576,12 +577,22 @@ impl Builder<'_, '_> {
         if !self.silent && !self.is_repaired(span) && self.is_first_of_unread(span) {
             let problem = explain::slice(self.layout, self.file, range, place);
             // A block written in another way is one mistake, however long it is.
-            if !(place == Place::Statement && self.diagnostics.extend_same(&problem, self.block)) {
+            let bare = place == Place::Statement && self.is_bare_binding(span, &problem);
+            if !(bare && self.diagnostics.extend_same(&problem, self.block)) {
                 self.diagnostics.push(problem);
             }
         }
         self.ast.repaired.push(span);
         span
+    }
+
+    /// Whether a statement begins with a name and the problem is right behind it: `x = …` without `let`, or the fields of another block.
+    fn is_bare_binding(&self, statement: Span, problem: &Diagnostic) -> bool {
+        let Some(place) = problem.span() else { return false };
+        let before = self.source(Span { end: place.start.max(statement.start), ..statement }).trim();
+        !before.is_empty()
+            && before.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+            && !is_reserved(before)
     }
 
     /// The documentation in the lines right before an offset.
