@@ -186,7 +186,8 @@ impl<'a> Walker<'a> {
                 let declaration = *self.globals.get(*id);
                 let Some(declared) = declaration.callable().filter(|declared| declared.kind == CallableKind::Init)
                 else {
-                    self.report(name_problems::wrong_kind(span, &self.describe_callable(callable), "an init"));
+                    let found = self.describe_callable(callable);
+                    self.report(name_problems::wrong_kind(span, &found, "an init").collected_if(callable.is_named()));
                     return Value::Unknown;
                 };
                 let Some(config) = config.clone().or_else(|| self.default_config(*id, span)) else {
@@ -224,7 +225,8 @@ impl<'a> Walker<'a> {
             | Callable::Repeated(_)
             | Callable::Shared { .. }
             | Callable::Opaque(_) => {
-                self.report(name_problems::wrong_kind(span, &self.describe_callable(callable), "an init"));
+                let found = self.describe_callable(callable);
+                self.report(name_problems::wrong_kind(span, &found, "an init").collected_if(callable.is_named()));
                 Value::Unknown
             }
         }

@@ -260,7 +260,7 @@ impl<'a> Walker<'a> {
             CallableKind::Init => {
                 if let Value::Callable(callable) = value {
                     let found = self.describe_callable(callable);
-                    self.report(problems::not_a_tensor(span, &found));
+                    self.report(problems::not_a_tensor(span, &found).collected_if(callable.is_named()));
                 }
             }
             CallableKind::Fn

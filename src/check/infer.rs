@@ -625,7 +625,8 @@ impl<'a> Walker<'a> {
             Value::List(items) => self.stack_list(&items.clone(), span),
             Value::Unknown => None,
             other => {
-                self.report(problems::not_a_tensor(span, &self.describe(other)));
+                let named = matches!(other, Value::Callable(callable) if callable.is_named());
+                self.report(problems::not_a_tensor(span, &self.describe(other)).collected_if(named));
                 None
             }
         }
@@ -639,7 +640,8 @@ impl<'a> Walker<'a> {
             }
             _ => None,
         };
-        name_problems::not_callable(at, &self.describe(value), origin)
+        let named = matches!(value, Value::Callable(callable) if callable.is_named());
+        name_problems::not_callable(at, &self.describe(value), origin).collected_if(named)
     }
 
     /// A value in words, for messages.

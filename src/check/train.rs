@@ -228,13 +228,15 @@ impl<'a> Trainer<'_, 'a, '_> {
         };
         let Callable::Declared(id, config) = &callable else {
             let found = self.walker.describe_callable(&callable);
-            self.walker.force_report(name_problems::wrong_kind(span, &found, "a model"));
+            self.walker
+                .force_report(name_problems::wrong_kind(span, &found, "a model").collected_if(callable.is_named()));
             return None;
         };
         let kind = self.walker.globals.get(*id).callable().map(|callable| callable.kind);
         if kind != Some(CallableKind::Model) {
             let found = self.walker.describe_callable(&callable);
-            self.walker.force_report(name_problems::wrong_kind(span, &found, "a model"));
+            self.walker
+                .force_report(name_problems::wrong_kind(span, &found, "a model").collected_if(callable.is_named()));
             return None;
         }
         let written = match &ast[expr].kind {
@@ -460,12 +462,12 @@ impl<'a> Trainer<'_, 'a, '_> {
         };
         let Callable::Declared(id, config) = &callable else {
             let found = self.walker.describe_callable(&callable);
-            self.walker.force_report(name_problems::wrong_kind(span, &found, phrase));
+            self.walker.force_report(name_problems::wrong_kind(span, &found, phrase).collected_if(callable.is_named()));
             return None;
         };
         if self.walker.globals.get(*id).callable().map(|callable| callable.kind) != Some(kind) {
             let found = self.walker.describe_callable(&callable);
-            self.walker.force_report(name_problems::wrong_kind(span, &found, phrase));
+            self.walker.force_report(name_problems::wrong_kind(span, &found, phrase).collected_if(callable.is_named()));
             return None;
         }
         let config = match config {

@@ -319,6 +319,17 @@ pub(super) enum Callable {
     Opaque(CallableKind),
 }
 
+impl Callable {
+    /// Whether it is a declaration or a primitive, which messages call by its name.
+    pub(super) fn is_named(&self) -> bool {
+        match self {
+            Callable::Declared(..) | Callable::Primitive(..) => true,
+            Callable::Shared { inner, .. } => inner.is_named(),
+            Callable::Chain(_) | Callable::Each(_) | Callable::Repeated(_) | Callable::Opaque(_) => false,
+        }
+    }
+}
+
 /// An evaluated argument.
 #[derive(Clone, Debug)]
 pub(super) struct Argument {

@@ -95,8 +95,12 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Changes that remove it.
     pub fixes: Vec<Fix>,
-    /// Whether it is about a name: the same message at other places of the file is the same mistake and is told together.
+    /// Whether its message names what is wrong: the same at other places of the file is the same mistake and is told together.
     pub collected: bool,
+    /// How many of its labels, the last ones, are places where it is once more.
+    pub repeated: usize,
+    /// How many such places have no label.
+    pub left_out: usize,
 }
 
 impl Diagnostic {
@@ -112,7 +116,17 @@ impl Diagnostic {
 
     fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Diagnostic {
         let message = message.into();
-        Diagnostic { code, severity, message, labels: Vec::new(), help: None, fixes: Vec::new(), collected: false }
+        Diagnostic {
+            code,
+            severity,
+            message,
+            labels: Vec::new(),
+            help: None,
+            fixes: Vec::new(),
+            collected: false,
+            repeated: 0,
+            left_out: 0,
+        }
     }
 
     /// The primary label: the place to edit. Call it first.
@@ -164,7 +178,7 @@ impl Diagnostic {
         self.collected_if(true)
     }
 
-    /// Tells it once for all places of a file where `condition` holds: what is named is declared there, and may be what is wrong.
+    /// Tells it once for all places of a file where `condition` holds: the message names one thing, which may be what is wrong.
     pub fn collected_if(mut self, condition: bool) -> Diagnostic {
         self.collected = condition;
         self
@@ -245,8 +259,16 @@ impl Diagnostics {
         let Some(span) = again.span() else { return };
         let known = &mut self.list[at];
         if known.span() != Some(span) && self.joined.insert((at, span)) {
-            if known.labels.len() < MOST_PLACES {
+            if known.repeated < MOST_PLACES {
                 known.labels.push(Label { span, message: "here too".to_owned() });
+                known.repeated += 1;
+            } else if let Some(last) = known.labels.last_mut() {
+                known.left_out += 1;
+                last.message = format!(
+                    "here too, and at {} more place{}",
+                    known.left_out,
+                    if known.left_out == 1 { "" } else { "s" }
+                );
             }
             for (fix, again) in known.fixes.iter_mut().zip(&again.fixes) {
                 fix.edits.extend(again.edits.iter().cloned());

@@ -153,7 +153,8 @@ pub fn cycle(span: Span, ring: &[(&str, Span)]) -> Diagnostic {
             format!("`{first}` is made of itself, by way of {}", names.join(" and "))
         }
     };
-    let mut diagnostic = Diagnostic::error("recursion", message).collected().at(span, "this leads back");
+    let mut diagnostic =
+        Diagnostic::error("recursion", message).collected_if(!ring.is_empty()).at(span, "this leads back");
     for (name, place) in ring.iter().take(4) {
         diagnostic = diagnostic.and(*place, format!("`{name}` is declared here"));
     }
@@ -178,16 +179,13 @@ pub fn data_is_no_value(span: Span, name: &str, declared: Span) -> Diagnostic {
 
 /// `wrong-kind`: a declaration of another kind than the place asks for.
 pub fn wrong_kind(span: Span, found: &str, wanted: &str) -> Diagnostic {
-    Diagnostic::error("wrong-kind", format!("{wanted} belongs here, not {found}"))
-        .collected()
-        .at(span, format!("this is {found}"))
+    Diagnostic::error("wrong-kind", format!("{wanted} belongs here, not {found}")).at(span, format!("this is {found}"))
 }
 
 /// `not-callable`: a value is applied.
 pub fn not_callable(span: Span, found: &str, origin: Option<Span>) -> Diagnostic {
-    let mut problem = Diagnostic::error("not-callable", format!("{found} cannot be applied"))
-        .collected()
-        .at(span, "not a layer or a function");
+    let mut problem =
+        Diagnostic::error("not-callable", format!("{found} cannot be applied")).at(span, "not a layer or a function");
     if let Some(origin) = origin {
         problem = problem.and(origin, "this is what it means here");
     }

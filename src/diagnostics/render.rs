@@ -1,7 +1,7 @@
 //! Diagnostics as text for the terminal and as JSON; the only file that knows miette.
 //!
 //! In: a [`Diagnostic`] and the [`Sources`] its spans point into. Out: text. Four forms: [`human`] draws the source,
-//! [`plain`] says the same in sentences, [`short`] is a line, [`json`] is an object on a line with positions as the Language
+//! [`plain`] says the same in sentences, [`short`] is a line a place, [`json`] is an object on a line with positions as the Language
 //! Server Protocol counts them. The form of `super::sarif` holds many diagnostics.
 //!
 //! ```text
@@ -72,10 +72,25 @@ pub fn human(diagnostic: &Diagnostic, sources: &Sources, style: &Style) -> Strin
     lines.join("\n").trim_start_matches('\n').trim_end().to_string() + "\n"
 }
 
-/// `file:line:column: error[code]: message`, lines and columns from 1, columns in characters.
+/// A [`line`] for the problem, and one for each other place where it is.
 pub fn short(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let again = &diagnostic.labels[diagnostic.labels.len() - diagnostic.repeated..];
+    let mut lines = vec![line(diagnostic, sources)];
+    lines.extend(again.iter().map(|label| line_at(Some(label.span), diagnostic, sources)));
+    if let Some(last) = lines.last_mut().filter(|_| diagnostic.left_out > 0) {
+        last.push_str(&format!(" ({} more left out)", diagnostic.left_out));
+    }
+    lines.join("\n")
+}
+
+/// `file:line:column: error[code]: message`, lines and columns from 1, columns in characters.
+pub fn line(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    line_at(diagnostic.span(), diagnostic, sources)
+}
+
+fn line_at(span: Option<Span>, diagnostic: &Diagnostic, sources: &Sources) -> String {
     let severity = severity(diagnostic.severity);
-    let at = diagnostic.span().map_or(String::new(), |span| {
+    let at = span.map_or(String::new(), |span| {
         let (line, column) = place(span, sources);
         format!("{}:{line}:{column}: ", sources.get(span.file).name)
     });

@@ -796,8 +796,7 @@ pub fn not_a_shape(span: Span, found: &str) -> Diagnostic {
 
 /// `type-mismatch`: what is no tensor where one belongs.
 pub fn not_a_tensor(span: Span, found: &str) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error("type-mismatch", format!("a tensor belongs here, not {found}"));
-    diagnostic.collected = found.starts_with("the ");
+    let diagnostic = Diagnostic::error("type-mismatch", format!("a tensor belongs here, not {found}"));
     let layer = found.starts_with("the layer") || found.starts_with("a layer") || found.starts_with("the function");
     let activation = found.starts_with("the activation") || found.starts_with("the model");
     if layer || activation {

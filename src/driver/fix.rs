@@ -41,9 +41,8 @@ pub fn fix_file(path: &Path, settings: &Settings, read_data: bool) -> Fixed {
             let after = check_file(path, &settings, read_data);
             let gone = fixes.iter().all(|(problem, _)| count(problem, &after) < count(problem, &checked));
             gone.then(|| {
-                let line = |(problem, fix): &(&Diagnostic, &Fix)| {
-                    (render::short(problem, &checked.sources), fix.title.clone())
-                };
+                let line =
+                    |(problem, fix): &(&Diagnostic, &Fix)| (render::line(problem, &checked.sources), fix.title.clone());
                 (after, settings, fixes.iter().map(line).collect::<Vec<_>>())
             })
         };

@@ -334,3 +334,21 @@ fn a_narrow_terminal_cuts_lines_around_what_matters() {
        ╰────
     "#);
 }
+
+#[test]
+fn a_mistake_at_many_places_has_a_short_line_for_each() {
+    let shown = |count: usize| {
+        let uses: String = (0..count).map(|at| format!("fn f{at}(x) = zzq(x)\n")).collect();
+        let (sources, problems) = nnc::driver::check_text("many.nn", &uses);
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        (render::short(problem, &sources), problem.labels.last().unwrap().message.clone())
+    };
+    let (three, last) = shown(3);
+    let said = "error[unknown-name]: there is no `zzq` here";
+    assert_eq!(three, format!("many.nn:1:12: {said}\nmany.nn:2:12: {said}\nmany.nn:3:12: {said}"));
+    assert_eq!(last, "here too");
+    let (many, last) = shown(60);
+    assert_eq!(many.lines().count(), 51);
+    assert!(many.ends_with(&format!("many.nn:51:13: {said} (9 more left out)")), "{many}");
+    assert_eq!(last, "here too, and at 9 more places");
+}
