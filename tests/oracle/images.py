@@ -4,9 +4,9 @@ Run with:  python3 -m venv VENV && VENV/bin/pip install torch && VENV/bin/python
 It writes `images.json` beside itself; its form is described in `cases.py`. What PyTorch does otherwise:
   layout         It has the channels first, and the filters as [c_out, c_in, h, w], those of a transposed convolution as
                  [c_in, c_out, h, w].
-  padding        Its own is the same at both ends. `same`, with the odd zero behind, is put around the image here: zeros for a
-                 convolution, minus infinity for a maximum, and for a mean zeros that are not counted. Of a transposed
-                 convolution the same places are cut off.
+  padding        Its own is the same at both ends, as a number is here. `same`, with the odd zero behind, is put around the image:
+                 zeros for a convolution, minus infinity for a maximum, and for a mean zeros that are not counted. Of a
+                 transposed convolution the same places are cut off.
 """
 
 import torch
@@ -39,18 +39,23 @@ def padded(x, size, stride, padding, dilation=1, value=0.0):
     return F.pad(x, same(x.shape[2:], size, stride, dilation), value=value) if padding == "same" else x
 
 
+def own(padding):
+    """The padding that PyTorch itself is told of."""
+    return 0 if padding in ("valid", "same") else padding
+
+
 def conv(x, w, b=None, stride=1, padding="valid", dilation=1, groups=1):
     function = F.conv2d if x.ndim == 4 else F.conv1d
     x = padded(first(x), w.shape[0], stride, padding, dilation)
     filters = w.movedim((-1, -2), (0, 1))
-    return last(function(x, filters, b, stride=stride, dilation=dilation, groups=groups))
+    return last(function(x, filters, b, stride, own(padding), dilation, groups))
 
 
 def conv_transpose(x, w, b, stride, padding):
     size = w.shape[0]
     # Where windows leave a gap, `same` fills it with zeros behind the last one.
     behind = max(stride - size, 0) if padding == "same" else 0
-    y = F.conv_transpose2d(first(x), w.movedim((-2, -1), (0, 1)), b, stride, output_padding=behind)
+    y = F.conv_transpose2d(first(x), w.movedim((-2, -1), (0, 1)), b, stride, own(padding), behind)
     if padding == "same":
         top, left = max(size - stride, 0) // 2, max(size - stride, 0) // 2
         y = y[:, :, top : top + x.shape[1] * stride, left : left + x.shape[2] * stride]
@@ -58,10 +63,13 @@ def conv_transpose(x, w, b, stride, padding):
 
 
 def max_pool(x, size, stride, padding):
-    return last(F.max_pool2d(padded(first(x), size, stride, padding, value=-torch.inf), size, stride))
+    return last(F.max_pool2d(padded(first(x), size, stride, padding, value=-torch.inf), size, stride, own(padding)))
 
 
 def avg_pool(x, size, stride, padding):
+    if padding not in ("valid", "same"):
+        return last(F.avg_pool2d(first(x), size, stride, padding, count_include_pad=False))
+
     def mean(x):
         return F.avg_pool2d(padded(first(x), size, stride, padding), size, stride)
 
@@ -139,6 +147,32 @@ def main():
     params = {"group_norm_1.gamma": (6,), "group_norm_1.beta": (6,)}
     cases.add("x |> group_norm(2)", {"x": (5, 4, 6)}, params, lambda v: group_norm(v, 2))
     cases.add("x |> group_norm(6)", {"x": (5, 4, 6)}, params, lambda v: group_norm(v, 6))
+
+    filters("conv2d(3, [3, 5], stride = [2, 1], padding = [1, 2])", (3, 5, 4, 3), lambda *v: conv(*v, [2, 1], [1, 2]))
+    filters("conv2d(2, 3, padding = 1, dilation = [1, 2])", (3, 3, 4, 2), lambda *v: conv(*v, 1, 1, [1, 2]))
+    filters("conv1d(3, 4, padding = 2)", (4, 4, 3), lambda *v: conv(*v, padding=2), x=(9, 4))
+    filters("depthwise_conv2d(3, padding = 1)", (3, 3, 1, 4), lambda *v: conv(*v, padding=1, groups=4))
+    filters(
+        "depthwise_conv2d([2, 3], stride = [1, 2], padding = [0, 1])",
+        (2, 3, 1, 4),
+        lambda *v: conv(*v, [1, 2], [0, 1], groups=4),
+    )
+    filters(
+        "conv2d_transpose(3, [4, 3], stride = [3, 2], padding = [1, 0])",
+        (4, 3, 2, 3),
+        lambda *v: conv_transpose(*v, [3, 2], [1, 0]),
+        x=(4, 3, 2),
+    )
+    filters("conv2d_transpose(3, 3, padding = 1)", (3, 3, 2, 3), lambda *v: conv_transpose(*v, 1, 1), x=(4, 3, 2))
+    for size, options, stride, padding in [
+        ([2, 3], "padding = 1", [2, 3], 1),
+        ([3, 2], "stride = [1, 2], padding = [1, 0]", [1, 2], [1, 0]),
+        (3, "stride = 2, padding = 1", 2, 1),
+    ]:
+        x = (Numbers(2).array((SAMPLES, 7, 6, 3)) * 4).round() / 4
+        call = f"pool2d({size}, {options})"
+        cases.add(f"x |> max_{call}", {"x": x}, {}, lambda v: max_pool(v["x"], size, stride, padding))
+        cases.add(f"x |> avg_{call}", {"x": (7, 6, 3)}, {}, lambda v: avg_pool(v["x"], size, stride, padding))
     cases.write(__file__)
 
 

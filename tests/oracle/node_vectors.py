@@ -11,7 +11,7 @@ their matrices transposed. Where an operator works on each sample, row or channe
 What the language has otherwise:
   recurrent layers  start from 0, all sequences have one length, both biases are one (but for a GRU), and there are no peepholes.
   Conv, MaxPool ... `padding` is the same at both ends of an axis. Uneven padding is put around beforehand by `pad` or, where that
-                    comes to the same, by `same`. Pools have no dilation.
+                    comes to the same, by `same`. What `conv_transpose` cuts off unevenly is sliced off. Pools have no dilation.
   losses            ignored categories have the weight 0; negative ones do not exist.
   optimizers        start at step 1. ONNX leaves out the corrections of Adam at step 0: they are those of a step far away.
                     `norm_coefficient` is the penalty `l2` of half of it.
@@ -228,6 +228,11 @@ def padding(around, same, what):
     return str([before for before, _ in around])
 
 
+def listed(numbers):
+    """As an argument that takes a number for equal ones."""
+    return numbers[0] if len(set(numbers)) == 1 else list(numbers)
+
+
 def padded(around):
     return f"pad(x, {[list(ends) for ends in around] + [[0, 0]]})"
 
@@ -237,16 +242,15 @@ def conv(node):
     groups = node.get("group", 1)
     strides, dilations, around, same = spatial(node, w.shape[2:])
     filters = np.moveaxis(w, (0, 1), (-1, -2))
-    size, stride, dilation = set(w.shape[2:]), set(strides), set(dilations)
     need(node.input(2) is None, "a bias is not among the vectors")
-    if max(len(size), len(stride), len(dilation)) == 1 and w.ndim == 4:
-        options = f"stride = {stride.pop()}, dilation = {dilation.pop()}, groups = {groups}, bias = false"
-        call = f"conv2d({w.shape[0]}, {size.pop()}, {options}"
-        body = f"x |> {call}, padding = same)" if same else f"{padded(around)} |> {call})"
+    options = f"stride = {listed(strides)}, dilation = {listed(dilations)}, groups = {groups}"
+    if w.ndim == 4:
+        call = f"conv2d({w.shape[0]}, {listed(w.shape[2:])}, {options}, bias = false"
+        even = same or all(before == behind for before, behind in around)
+        body = f"x |> {call}, padding = {padding(around, same, 'conv2d')})" if even else f"{padded(around)} |> {call})"
         params = {"conv2d_1.W": filters}
     else:
-        need(all(before == behind for before, behind in around), "uneven padding")
-        options = f"stride = {list(strides)}, padding = {[b for b, _ in around]}, dilation = {list(dilations)}, groups = {groups}"
+        options += f", padding = {padding(around, same, 'conv')}"
         params, body = {"W": filters}, f"param W: {extents(filters.shape)} = zeros\n conv(x, W, {options})"
     return model(body, {"x": last(x)}, {"y": last(node.found[0])}, params=params)
 
@@ -264,12 +268,16 @@ def conv_transpose(node):
     if kind != "NOTSET":
         front = [max(all_of - n, 0) // 2 for all_of, n in zip(whole, y.shape[2:])]
     behind = [n + cut - all_of for n, cut, all_of in zip(y.shape[2:], front, whole)]
-    options = f"stride = {list(strides)}, dilation = {list(dilations)}"
+    options = f"stride = {listed(strides)}, dilation = {listed(dilations)}"
+    even = all(cut + more == 0 for cut, more in zip(front, behind))
+    if even:
+        options += f", padding = {padding(list(zip(front, front)), False, 'conv_transpose')}"
     filters = np.moveaxis(w, (0, 1), (-2, -1))
     params, inputs = {}, {"x": last(x)}
     if groups == 1:
-        if rank == 2 and len(set(w.shape[2:])) == len(set(strides)) == 1 and set(dilations) == {1}:
-            layer = f"conv2d_transpose({w.shape[1]}, {w.shape[2]}, stride = {strides[0]}, bias = false)"
+        if rank == 2 and set(dilations) == {1}:
+            options = options.replace("dilation = 1", "bias = false")
+            layer = f"conv2d_transpose({w.shape[1]}, {listed(w.shape[2:])}, {options})"
             body, params["conv2d_transpose_1.W"] = f"x |> {layer}", filters
         else:
             body, params["W"] = f"conv_transpose(x, W, {options})", filters
@@ -280,6 +288,8 @@ def conv_transpose(node):
         calls = [f"conv_transpose(x{i}, W{i}, {options})" for i in range(groups)]
         body = f"let ({names}) = split(x, {groups})\n concat({', '.join(calls)})"
     declared = "".join(f"param {path}: {extents(p.shape)} = zeros\n " for path, p in params.items() if "." not in path)
+    if even:
+        return model(declared + body, inputs, {"y": last(y)}, params=params)
     *lines, result = body.split("\n ")
     whole_padded = "whole"
     if any(n > 0 for n in behind):
@@ -297,7 +307,7 @@ def pool(name):
         need(len(node.found) == 1 and node.given[0].dtype == np.float32, "places of the largest, or no float32")
         # A channel by itself; the first will do.
         x, y = node.given[0][:, :1], node.found[0][:, :1]
-        source, options = "x", f"{list(size)}, stride = {list(strides)}"
+        source, options = "x", f"{listed(size)}, stride = {listed(strides)}"
         if name == "avg_pool" and node.get("count_include_pad", 0) and any(map(any, around)):
             need(not node.get("ceil_mode", 0), "windows that reach over counted padding")
             source = padded(around)
@@ -305,9 +315,8 @@ def pool(name):
             options += f", padding = {padding(around, same, name)}"
         node.get("storage_order")
         call = f"{name}({source}, {options})"
-        if len(size) == 2 and len({*size}) == len({*strides}) == 1 and options.endswith(("valid", "same")):
-            way = options.rsplit(" ", 1)[1]
-            call = f"{source} |> {name}2d({size[0]}, stride = {strides[0]}, padding = {way})"
+        if len(size) == 2:
+            call = f"{source} |> {name}2d({options})"
         return model(call, {"x": last(x)}, {"y": last(y)})
 
     return case
