@@ -215,6 +215,14 @@ def losses(cases):
     cases.add("triplet(6)(a, b, c)", three, {}, lambda v: triplet(v, 6.0))
 
 
+def orders(cases):
+    """Of places and of whole images, of which some elements are equal."""
+    for call, axis, descending in [("", -1, False), (", axis = 0, descending = true", 1, True), (", axis = 1", 2, False)]:
+        x = (Numbers(4).array((SAMPLES, 6, 5, 2)) * 4).round() / 4
+        options = {"stable": True, "dim": axis, "descending": descending}
+        cases.add(f"sort(x{call})", {"x": x}, {}, lambda v: torch.sort(v["x"], **options).values)
+
+
 def main():
     cases = Cases()
     params = {"dense_1.W": (6, 4), "dense_1.b": (4,)}
@@ -224,6 +232,7 @@ def main():
     norms(cases)
     activations(cases)
     losses(cases)
+    orders(cases)
     cases.write(__file__)
 
 

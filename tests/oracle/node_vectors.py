@@ -600,6 +600,16 @@ def extreme(name):
     return case
 
 
+def top_k(node):
+    x, k = node.given[0], int(node.given[1].item())
+    axis, largest = node.get("axis", -1) % x.ndim, bool(node.get("largest", 1))
+    need(node.get("sorted", 1), "in no order")
+    order = f"axis = {axis}, descending = {str(largest).lower()}"
+    values, places = (f"slice({name}(x, {order}), 0, {k}, axis = {axis})" for name in ("sort", "argsort"))
+    outputs = dict(zip(["values", "places"], map(one, node.found)))
+    return model(f"({values}, {places})", {"x": one(x)}, outputs, {"places": x.shape[axis]})
+
+
 def one_hot(node):
     indices, depth, (off, on) = node.given
     depth, axis = int(depth), node.get("axis", -1)
@@ -668,6 +678,7 @@ OPERATORS = {
     "ReduceLogSumExp": reduction("log(sum(exp(x), AXES))"),
     "ArgMax": extreme("argmax"),
     "ArgMin": extreme("argmin"),
+    "TopK": top_k,
     "OneHot": one_hot,
 }
 
@@ -694,7 +705,7 @@ def extracted(case):
     node = Node(case)
     numbers = [value for value in [*node.inputs.values(), *node.outputs.values()]]
     need(all(value.dtype in (np.float32, np.float64, np.int64, np.int32) for value in numbers), "other types of elements")
-    need(numbers[0].dtype.kind == "f" or node.op == "OneHot", "whole numbers")
+    need(numbers[0].dtype.kind == "f" or node.op in ("OneHot", "TopK"), "whole numbers")
     found = OPERATORS[node.op](node)
     rest = set(node.attributes) - node.taken - SILENT
     need(not rest, f"attributes {', '.join(sorted(rest))}")
