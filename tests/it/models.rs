@@ -1,13 +1,18 @@
-//! The networks of `std-models/` besides `std.vision`: that they learn.
+//! The networks of `std-models/` besides `std.vision`: that they learn, and the bits of their training steps on two threads.
 
 use crate::cli::nnc;
+use crate::lower::run;
+use crate::networks::values;
+use nnc::driver::check_program;
+use nnc::plan::PlanOptions;
+use nnc::train::program::Programs;
 use serde_json::Value;
 use std::path::Path;
 
 /// What a run must come to: its name, a metric or `val_loss`, and the bounds.
 type Goal = (&'static str, &'static str, f64, f64);
 
-/// Runs a fixture and compares.
+/// Runs a fixture and compares; then a training step of each run, on two threads against one.
 #[track_caller]
 fn check(name: &str, goals: &[Goal]) {
     let out = tempfile::tempdir().unwrap();
@@ -22,6 +27,14 @@ fn check(name: &str, goals: &[Goal]) {
         assert_eq!(end["run"], *run);
         let found = if *what == "val_loss" { &end[*what] } else { &end["metrics"][*what] };
         assert!(found.as_f64().is_some_and(|found| (*least..=*most).contains(&found)), "{end}");
+    }
+
+    let checked = check_program(&path, &std::fs::read_to_string(root.join(&path)).unwrap());
+    for one in &checked.hir.runs {
+        let programs = Programs { run: one, model: &checked.hir.models[one.model], weighted: false };
+        let graph = programs.training(one.batch).unwrap();
+        let (inputs, options) = (values(&graph, 3), PlanOptions::default());
+        assert!(run(&graph, &inputs, &options, 1) == run(&graph, &inputs, &options, 2), "{}", one.name);
     }
 }
 

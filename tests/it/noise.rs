@@ -71,15 +71,24 @@ fn dropout_scales_what_it_keeps() {
         // How many elements share a draw: all places of a channel.
         let together = if layer.starts_with("spatial") { 6 } else { 1 };
         let channels = len / together;
-        let same = |a: usize, b: usize| a % channels == b % channels && a / len == b / len;
-        let groups = (0..count).filter(|&i| kept[i] && (i % len) < channels).count();
-        assert!(likely(groups, count / together, share), "{layer} keeps {groups}");
-        for i in 0..count {
-            let first = i / len * len + i % channels;
-            assert!(same(i, first) && kept[i] == kept[first], "{layer}: element {i}");
+        let of_channels = |sample: usize| &kept[sample * len..][..channels];
+        for sample in 0..SAMPLES {
+            for place in 1..together {
+                let there = &kept[sample * len + place * channels..][..channels];
+                assert!(there == of_channels(sample), "{layer}: sample {sample}, place {place}");
+            }
         }
-        // Two samples, and two steps, agree as often as chance has it.
+        let draws = SAMPLES * channels;
+        let found = (0..SAMPLES).flat_map(of_channels).filter(|&&kept| kept).count();
+        assert!(likely(found, draws, share), "{layer} keeps {found} of {draws}");
+        // Two draws, be they next to each other or far apart, of two samples or of two steps, agree as often as chance has it.
         let agree = rate * rate + share * share;
+        for apart in [1, 30, channels / 2] {
+            // No draw is in two of the pairs, which makes them independent.
+            let pairs: Vec<usize> = (0..channels - apart).filter(|i| i / apart % 2 == 0).collect();
+            let alike = pairs.iter().filter(|&&i| kept[i] == kept[i + apart]).count();
+            assert!(likely(alike, pairs.len(), agree), "{layer}: {alike} of {} are alike, {apart} apart", pairs.len());
+        }
         let alike = (0..channels).filter(|&i| kept[i] == kept[len + i]).count();
         assert!(likely(alike, channels, agree), "{layer}: {alike} of {channels} are alike in two samples");
         let later = mask(2);

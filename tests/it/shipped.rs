@@ -160,6 +160,14 @@ fn layers() {
     texts.iter().for_each(|text| assert_agree(text));
 }
 
+/// A batch of 37 and what is left, on one thread and on two.
+#[track_caller]
+fn assert_shared_out(inputs: &str, body: &str, ty: &str, left: usize, isas: &[Isa]) {
+    let text = sized(inputs, body, ty, "loss = mean(sin(3 * y))", 37 + left, 37);
+    assert!(is_shared_out(&check_program("test.nn", &text)), "{body} is too small for several threads");
+    assert_eq!(difference(&text, 1, isas), Ok(None), "{text}");
+}
+
 /// The same on tensors large enough for several threads.
 #[test]
 fn large_layers() {
@@ -169,9 +177,22 @@ fn large_layers() {
         ("x: [9, 24]", "x |> transformer_block(4)", "[9, 24]"),
         ("x: [11, 10, 5]", "x |> conv2d(12, 3, padding = same) |> batch_norm |> relu |> max_pool2d", "[5, 5, 12]"),
     ] {
-        let text = sized(inputs, body, ty, "loss = mean(sin(3 * y))", 37 + 21, 37);
-        assert!(is_shared_out(&check_program("test.nn", &text)), "{body} is too small for several threads");
-        assert_eq!(difference(&text, 1, &[Isa::Native, Isa::Portable]), Ok(None), "{text}");
+        assert_shared_out(inputs, body, ty, 21, &[Isa::Native, Isa::Portable]);
+    }
+}
+
+/// One of each module of `std-models/`.
+#[test]
+fn large_networks() {
+    for (inputs, body, ty) in [
+        ("x: [8, 8, 3]", "x |> residual_block(8)", "[8, 8, 8]"),
+        ("c: class(9)[9]", "c |> transformer_language_model(width = 24, heads = 2, blocks = 1, rate = 0.1)", "[9, 9]"),
+        ("x: [40]; c: class(6)[3]", "wide_and_deep(4, 12, width = 120)(x, c)", "[4]"),
+        ("a: [90]; b: [90]; n: [90]", "triplets(dense(130) |> tanh |> dense(70) |> unit_length)(a, b, n)", "[3, 70]"),
+        ("x: [8, 12, 3]", "x |> conv_autoencoder(4, width = 8)", "[8, 12, 3]"),
+        ("x: [60]", "concat(x |> k_means(100), x |> soft_clusters(60))", "[160]"),
+    ] {
+        assert_shared_out(inputs, body, ty, 5, &[Isa::Native]);
     }
 }
 
