@@ -184,9 +184,8 @@ impl<'a> Reader<'a> {
 
     fn group(&mut self) -> Group<'a> {
         let open = &self.tokens[self.at];
-        let before = self.tokens[..self.at].iter().rev().find(|token| token.is_significant());
         let kind = match &*open.text {
-            "{" if before.is_some_and(|before| before.is(":")) => Kind::Cases,
+            "{" if opens_cases(&self.tokens[..self.at]) => Kind::Cases,
             "{" => Kind::Block,
             _ => Kind::Values,
         };
@@ -294,7 +293,7 @@ fn shapes(tokens: &[Token]) -> Vec<Shape> {
             token.is("^") && (number(after(1)) || (after(1).is_some_and(|next| next.is("-")) && number(after(2))));
         let mut in_cases = false;
         match token.kind {
-            TokenKind::Open => braces.push(token.is("{") && before.is_some_and(|before| before.is(":"))),
+            TokenKind::Open => braces.push(token.is("{") && opens_cases(&tokens[..index])),
             TokenKind::Close => in_cases = braces.pop().unwrap_or(false),
             _ => {}
         }
@@ -308,6 +307,32 @@ fn shapes(tokens: &[Token]) -> Vec<Shape> {
         (unary, tight) = (is_sign, is_tight);
     }
     shapes
+}
+
+/// Whether a brace behind these tokens holds the cases of an enumeration: behind `:`, or behind `or` between the types of one.
+fn opens_cases(before: &[Token]) -> bool {
+    let mut before = before.iter().rev().filter(|token| token.is_significant());
+    loop {
+        match before.next() {
+            Some(token) if token.is(":") => return true,
+            Some(token) if token.is("or") => {}
+            _ => return false,
+        }
+        // The type on the left of `or`: a word, or what stands in brackets.
+        let mut depth = 0_usize;
+        loop {
+            match before.next().map(|token| token.kind) {
+                Some(TokenKind::Close) => depth += 1,
+                Some(TokenKind::Open) if depth == 0 => return false,
+                Some(TokenKind::Open) => depth -= 1,
+                Some(_) => {}
+                None => return false,
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
 }
 
 fn glued(before: &Token, token: &Token, behind_operand: bool, in_cases: bool) -> bool {
