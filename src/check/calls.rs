@@ -85,6 +85,29 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// The layer or function of a link such as `relu(2)`, which is given numbers as if it had configuration, with the brackets.
+    pub(super) fn numbers_for_inputs(&mut self, link: ExprId) -> Option<(Callable, Span)> {
+        let ast = self.ast();
+        let ExprKind::Call { callee, arguments } = &ast[link].kind else { return None };
+        let ExprKind::Name(name) = &ast[*callee].kind else { return None };
+        let number = |expr: ExprId| match &ast[expr].kind {
+            ExprKind::Unary(ast::UnaryOp::Neg, inner) => matches!(ast[*inner].kind, ExprKind::Number { .. }),
+            kind => matches!(kind, ExprKind::Number { .. }),
+        };
+        if arguments.is_empty()
+            || !arguments.iter().all(|argument| number(argument.value))
+            || self.local(name).is_some()
+        {
+            return None;
+        }
+        let Value::Callable(callable @ Callable::Declared(id, None)) = self.eval(*callee, &Want::Any) else {
+            return None;
+        };
+        let declared = self.globals.get(id).callable()?;
+        let one = declared.config.is_none() && declared.inputs.as_ref().is_some_and(|inputs| inputs.len() == 1);
+        one.then_some((callable, Span { start: ast[*callee].span.end, ..ast[link].span }))
+    }
+
     fn call_inputs(&mut self, callable: &Callable, arguments: &'a [AstArgument], span: Span) -> Value {
         let arguments = self.eval_arguments(arguments);
         self.apply(callable, arguments, span)
@@ -99,6 +122,25 @@ impl<'a> Walker<'a> {
             span: ast[argument.value].span,
         });
         evaluated.collect()
+    }
+
+    /// The arguments with their values, a name as the case that a parameter in its place has of it.
+    fn eval_by_position(&mut self, arguments: &'a [AstArgument], parameters: &'a [ast::Parameter]) -> Vec<Argument> {
+        let ast = self.ast();
+        let mut evaluated = Vec::with_capacity(arguments.len());
+        for (at, argument) in arguments.iter().enumerate() {
+            let expr = &ast[argument.value];
+            let want = match &expr.kind {
+                ExprKind::Name(name) if self.local(name).is_none() => {
+                    parameters.get(at).map(|parameter| self.parameter_want(parameter))
+                }
+                _ => None,
+            };
+            let want = want.filter(|want| !want.words().is_empty()).unwrap_or(Want::Any);
+            let value = self.eval(argument.value, &want);
+            evaluated.push(Argument { name: argument.name.clone(), value, span: expr.span });
+        }
+        evaluated
     }
 
     fn call_declaration(&mut self, id: DeclId, callee: Span, arguments: &'a [AstArgument], span: Span) -> Value {
@@ -116,7 +158,7 @@ impl<'a> Walker<'a> {
             };
         }
         // All of the configuration may be left out, so the arguments say which list this is.
-        let evaluated = self.eval_arguments(arguments);
+        let evaluated = self.eval_by_position(arguments, parameters);
         let inputs = declared.inputs.as_deref().unwrap_or_default();
         let unknown = evaluated.iter().any(|argument| matches!(argument.value, Value::Unknown));
         if evaluated.iter().any(|argument| argument.value.is_run_time()) {

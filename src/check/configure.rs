@@ -9,7 +9,7 @@ use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
     self, Argument as AstArgument, CallableKind, DimExpr, ExprId, ExprKind, Parameter, TypeExpr, TypeExprKind,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 impl<'a> Walker<'a> {
@@ -89,9 +89,12 @@ impl<'a> Walker<'a> {
         let mut lacks = false;
         let mut wrong = false;
         for (parameter, slot) in parameters.iter().zip(&slots) {
-            let want = self.parameter_want(parameter);
             let value = match (slot, parameter.default) {
                 (Some(at), _) => {
+                    let want = match &given {
+                        Given::Written(arguments) => self.argument_want(parameter, arguments[*at].value),
+                        Given::Evaluated(_) => Want::Any,
+                    };
                     let span = self.given_span(&given, *at);
                     let value = self.given_value(&given, *at, &want);
                     let known = !matches!(value, Value::Unknown);
@@ -104,7 +107,7 @@ impl<'a> Walker<'a> {
                     }
                     value
                 }
-                (None, Some(default)) => self.config_default(id, parameter, default, &want, parameters, &values),
+                (None, Some(default)) => self.config_default(id, parameter, default, parameters, &values),
                 (None, None) => {
                     // A name that is not known may be the one that is missing.
                     if sound {
@@ -129,7 +132,6 @@ impl<'a> Walker<'a> {
         id: DeclId,
         parameter: &'a Parameter,
         default: ExprId,
-        want: &Want,
         parameters: &'a [Parameter],
         before: &[Value],
     ) -> Value {
@@ -144,7 +146,8 @@ impl<'a> Walker<'a> {
         // The default is checked once, where it stands; at a use its problems are known.
         let muted = std::mem::replace(&mut self.muted, true);
         self.frames.push(frame);
-        let value = self.eval(default, want);
+        let want = self.argument_want(parameter, default);
+        let value = self.eval(default, &want);
         let span = self.ast()[default].span;
         let value = self.config_value(value, span, parameter, declaration.unit, &declaration.name.value);
         self.frames.pop();
@@ -169,6 +172,16 @@ impl<'a> Walker<'a> {
     /// What a configuration parameter expects.
     pub(super) fn parameter_want(&self, parameter: &Parameter) -> Want {
         parameter.ty.as_ref().map_or(Want::Any, want_of_type)
+    }
+
+    /// What a configuration parameter expects of what is written for it: a call is no case of an enumeration.
+    pub(super) fn argument_want(&self, parameter: &Parameter, written: ExprId) -> Want {
+        match (parameter.ty.as_ref().map(|ty| &ty.kind), &self.ast()[written].kind) {
+            (Some(TypeExprKind::Union(types)), ExprKind::Call { .. }) => {
+                want_of_one(types.iter().filter(|ty| !matches!(ty.kind, TypeExprKind::Enumeration(_))))
+            }
+            _ => self.parameter_want(parameter),
+        }
     }
 
     /// A configuration value as its parameter's type has it; reports what does not fit.
@@ -203,11 +216,14 @@ impl<'a> Walker<'a> {
                     self.report(problems::not_a_case(span, &self.describe(&value), &parameter.name.value, &cases));
                     return Value::Unknown;
                 }
-                (Err(Some(wanted)), _) => wanted,
+                (Err(Some(wanted)), _) => either(wanted),
             },
         };
         let found = match &value {
-            Value::List(items) => format!("a list of {}", items.len()),
+            Value::List(items) => match items.iter().find(|item| !may_be_number(&item.value)) {
+                Some(odd) => format!("a list with {}", self.describe(&odd.value)),
+                None => format!("a list of {}", items.len()),
+            },
             value => self.describe(value),
         };
         self.report(problems::configuration_mismatch(
@@ -221,8 +237,8 @@ impl<'a> Walker<'a> {
         Value::Unknown
     }
 
-    /// A value as a type of configuration has it; else what the type asks for, where that is known.
-    fn as_typed(&self, value: &Value, span: Span, ty: &TypeExpr, unit: usize) -> Result<Value, Option<String>> {
+    /// A value as a type of configuration has it; else all that the type takes, in words, where that is known.
+    fn as_typed(&self, value: &Value, span: Span, ty: &TypeExpr, unit: usize) -> Result<Value, Option<Vec<String>>> {
         let wanted = match &ty.kind {
             TypeExprKind::Word(word) => match (word.as_str(), value) {
                 ("int", Value::Int(_)) => return Ok(value.clone()),
@@ -259,40 +275,41 @@ impl<'a> Walker<'a> {
                     return Ok(Value::Word(Some(text.clone())));
                 }
                 _ => {
-                    let cases: Vec<String> = cases.iter().map(|case| format!("`{}`", case.value)).collect();
-                    return Err(Some(cases.join(" or ")));
+                    return Err(Some(cases.iter().map(|case| format!("`{}`", case.value)).collect()));
                 }
             },
             TypeExprKind::Tensor(dims) => match (value, self.written_count(dims, unit)) {
                 (Value::Axes(_), _) | (Value::List(_), None) => return Ok(value.clone()),
                 (Value::List(items), Some(count)) => {
                     let open = items.iter().any(|item| matches!(item.value, Value::Axes(_)));
-                    if open || items.len() == count {
+                    if (open || items.len() == count) && items.iter().all(|item| may_be_number(&item.value)) {
                         return Ok(value.clone());
                     }
-                    return Err(Some(numbers_phrase(count)));
+                    return Err(Some(number_phrases(count)));
                 }
                 // One number stands for all.
                 (Value::Int(_) | Value::Float(_), Some(count)) => {
                     let item = ListItem { name: None, value: value.clone(), span };
                     return Ok(Value::List(Rc::new(vec![item; count])));
                 }
-                (_, Some(count)) => return Err(Some(numbers_phrase(count))),
+                (_, Some(count)) => return Err(Some(number_phrases(count))),
                 (_, None) => "a list of numbers",
             },
             TypeExprKind::Union(types) => {
-                let mut wanted = Vec::with_capacity(types.len());
+                let mut wanted = Some(Vec::new());
                 for ty in types {
                     match self.as_typed(value, span, ty, unit) {
                         Ok(value) => return Ok(value),
-                        Err(phrase) => wanted.extend(phrase),
+                        Err(phrases) => {
+                            wanted = wanted.zip(phrases).map(|(wanted, phrases)| [wanted, phrases].concat());
+                        }
                     }
                 }
-                return Err((wanted.len() == types.len()).then(|| wanted.join(" or ")));
+                return Err(wanted);
             }
             TypeExprKind::Class { .. } | TypeExprKind::Error => return Ok(value.clone()),
         };
-        Err(Some(wanted.to_owned()))
+        Err(Some(vec![wanted.to_owned()]))
     }
 
     /// How many numbers a type such as `[2]` asks for, where that is written as a number.
@@ -394,13 +411,26 @@ pub(super) fn kind_phrase(kind: CallableKind) -> &'static str {
     }
 }
 
-/// So many numbers, in words.
-fn numbers_phrase(count: usize) -> String {
-    match count {
-        1 => "a list of one number, or that number".to_owned(),
-        2 => "a number, or a list of two of them".to_owned(),
-        count => format!("a number, or a list of {count} of them"),
+/// So many numbers and one that stands for all of them, in words.
+fn number_phrases(count: usize) -> Vec<String> {
+    let plural = if count == 1 { "" } else { "s" };
+    vec!["a number".to_owned(), format!("a list of {count} number{plural}")]
+}
+
+/// One of several: `a`, `b` or `c`.
+fn either(mut phrases: Vec<String>) -> String {
+    let mut seen = HashSet::new();
+    phrases.retain(|phrase| seen.insert(phrase.clone()));
+    match phrases.pop() {
+        Some(last) if phrases.is_empty() => last,
+        Some(last) => format!("{} or {last}", phrases.join(", ")),
+        None => String::new(),
     }
+}
+
+/// Whether a value can stand in a list of numbers: a number, or axes that are some of them.
+fn may_be_number(value: &Value) -> bool {
+    matches!(value, Value::Int(_) | Value::Float(_) | Value::Axes(_) | Value::Unknown)
 }
 
 /// What a type of configuration expects of an expression.
@@ -410,24 +440,21 @@ pub(super) fn want_of_type(ty: &TypeExpr) -> Want {
         TypeExprKind::Word(word) => kind_of_word(word).map_or(Want::Any, Want::Kind),
         TypeExprKind::Tensor(_) => Want::Shape,
         TypeExprKind::Enumeration(cases) => Want::Words(words(cases)),
-        TypeExprKind::Union(types) => {
-            let wants: Vec<Want> = types.iter().map(want_of_type).collect();
-            let whole = |want: &Want| matches!(want, Want::Int | Want::Shape);
-            let cases: Vec<Rc<str>> = (types.iter())
-                .filter_map(|ty| match &ty.kind {
-                    TypeExprKind::Enumeration(cases) => Some(words(cases)),
-                    _ => None,
-                })
-                .flat_map(|cases| cases.to_vec())
-                .collect();
-            match cases.is_empty() {
-                false if wants.iter().any(whole) => Want::WordsOrNumbers(cases.into()),
-                false => Want::Words(cases.into()),
-                true if wants.iter().all(whole) => Want::Shape,
-                true => wants.into_iter().find(|want| matches!(want, Want::Kind(_))).unwrap_or(Want::Any),
-            }
-        }
+        TypeExprKind::Union(types) => want_of_one(types.iter()),
         TypeExprKind::Class { .. } | TypeExprKind::Error => Want::Any,
+    }
+}
+
+/// What one of several types expects of an expression.
+fn want_of_one<'t>(types: impl Iterator<Item = &'t TypeExpr>) -> Want {
+    let wants: Vec<Want> = types.map(want_of_type).collect();
+    let whole = |want: &Want| matches!(want, Want::Int | Want::Shape);
+    let cases: Vec<Rc<str>> = wants.iter().flat_map(|want| want.words().to_vec()).collect();
+    match cases.is_empty() {
+        false if wants.iter().any(whole) => Want::WordsOrNumbers(cases.into()),
+        false => Want::Words(cases.into()),
+        true if wants.iter().all(whole) => Want::Shape,
+        true => wants.into_iter().find(|want| matches!(want, Want::Kind(_))).unwrap_or(Want::Any),
     }
 }
 

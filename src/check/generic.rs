@@ -10,7 +10,7 @@ use super::names::{DeclId, Declared};
 use super::types::{Axis, Callable, LIFTED, ListItem, Type, Value, compare_shapes};
 use crate::diagnostics::{names as name_problems, shapes as problems};
 use crate::source::Span;
-use crate::syntax::ast::{self, CallableKind, ExprKind, Output, Parameter, TypeExprKind};
+use crate::syntax::ast::{self, CallableKind, ExprKind, Output, Parameter, TypeExpr, TypeExprKind};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -38,6 +38,13 @@ impl<'a> Walker<'a> {
             }
         }
         self.report_cycles();
+        debug_assert!(
+            self.diagnostics.has_errors()
+                || !self.mended.is_empty()
+                || !self.broken.is_empty()
+                || !self.status.contains(&Status::Failed),
+            "a declaration has failed and nothing says why"
+        );
         self.frames.clear();
         self.bodies.clear();
     }
@@ -159,7 +166,7 @@ impl<'a> Walker<'a> {
     /// A configuration parameter that can be anything its type allows.
     fn symbolic_configuration(&mut self, parameter: &'a Parameter, unit: usize, callee: &str) -> Value {
         let default = parameter.default.map(|default| {
-            let want = self.parameter_want(parameter);
+            let want = self.argument_want(parameter, default);
             let value = self.eval(default, &want);
             let span = self.ast()[default].span;
             self.config_value(value, span, parameter, unit, callee)
@@ -191,7 +198,11 @@ impl<'a> Walker<'a> {
                 }
                 _ => Value::Unknown,
             },
-            Some(TypeExprKind::Union(_) | TypeExprKind::Class { .. } | TypeExprKind::Error) => Value::Unknown,
+            Some(TypeExprKind::Union(types)) => {
+                types.iter().for_each(|ty| self.check_alternative(ty));
+                Value::Unknown
+            }
+            Some(TypeExprKind::Class { .. } | TypeExprKind::Error) => Value::Unknown,
             None => match default {
                 Some(Value::Int(_)) => Value::Int(Dim::name(name)),
                 Some(Value::Float(_)) => Value::Float(None),
@@ -199,6 +210,23 @@ impl<'a> Walker<'a> {
                 Some(Value::Callable(callable)) => self.opaque_like(&callable),
                 Some(_) | None => Value::Unknown,
             },
+        }
+    }
+
+    /// Whether each word of a type that is one of several names a type.
+    fn check_alternative(&mut self, ty: &'a TypeExpr) {
+        match &ty.kind {
+            TypeExprKind::Word(word) => {
+                let known = matches!(word.as_str(), "int" | "float" | "bool" | "string");
+                if !known && super::configure::kind_of_word(word).is_none() {
+                    self.report(name_problems::unknown_type(ty.span, word));
+                }
+            }
+            TypeExprKind::Union(types) => types.iter().for_each(|ty| self.check_alternative(ty)),
+            TypeExprKind::Enumeration(_)
+            | TypeExprKind::Tensor(_)
+            | TypeExprKind::Class { .. }
+            | TypeExprKind::Error => {}
         }
     }
 
@@ -230,7 +258,11 @@ impl<'a> Walker<'a> {
             return self.body_input(&input.name.value, ty, Binding::Field, input.name.span);
         };
         match &ty.kind {
-            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) => {
+            TypeExprKind::Union(_) => {
+                self.report(name_problems::input_of_several_types(&input.name, ty.span));
+                Value::Unknown
+            }
+            TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) => {
                 self.symbolic_configuration(input, self.frames.last().map_or(0, |frame| frame.unit), "")
             }
             TypeExprKind::Tensor(_) | TypeExprKind::Class { .. } => match self.symbolic_type(ty) {

@@ -13,7 +13,9 @@ use super::names::{DeclId, Globals, Program};
 use super::types::{Callable, ListItem, Shape, Tensor, Type, Value};
 use crate::diagnostics::{Diagnostic, Diagnostics, Label, names as name_problems, shapes as problems};
 use crate::source::{FileId, Sources, Span};
-use crate::syntax::ast::{Argument as AstArgument, Ast, BinaryOp, CallableKind, ExprId, ExprKind, Infix, UnaryOp};
+use crate::syntax::ast::{
+    Argument as AstArgument, Ast, BinaryOp, CallableKind, ExprId, ExprKind, Infix, Parameter, TypeExprKind, UnaryOp,
+};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -34,6 +36,16 @@ pub(super) enum Want {
     Words(Rc<[Rc<str>]>),
     /// A case of an enumeration, or whole numbers.
     WordsOrNumbers(Rc<[Rc<str>]>),
+}
+
+impl Want {
+    /// The cases asked for.
+    pub(super) fn words(&self) -> &[Rc<str>] {
+        match self {
+            Want::Words(words) | Want::WordsOrNumbers(words) => words,
+            Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Type(_) => &[],
+        }
+    }
 }
 
 /// What the expressions of a place see besides the language: the fields of a `data` block, the outputs of a trained model.
@@ -179,9 +191,9 @@ pub(super) struct Walker<'a> {
     /// Fields of data that something is wrong with: the name of the data and theirs. Their uses are not looked at.
     pub(super) doubtful_fields: HashSet<(String, String)>,
     /// Where the parser had to mend the text, in order and apart from each other.
-    mended: Vec<Span>,
+    pub(super) mended: Vec<Span>,
     /// What the parser could not read would have bound these names.
-    broken: HashSet<(FileId, &'a str)>,
+    pub(super) broken: HashSet<(FileId, &'a str)>,
     /// Data whose text could not be read throughout: it may have fields that nobody sees.
     pub(super) open_data: HashSet<String>,
     /// Uses with a problem.
@@ -492,31 +504,27 @@ impl<'a> Walker<'a> {
 
     fn eval_binary(&mut self, ast: &'a Ast, first: ExprId, rest: &'a [Infix], want: &Want) -> Value {
         let inner = arithmetic_want(want);
+        let compares = |op: BinaryOp| matches!(op, BinaryOp::Eq | BinaryOp::Ne);
         // The enumeration on the right of a comparison says what the name on its left is.
-        let words = match rest.first() {
-            Some(Infix { op: BinaryOp::Eq | BinaryOp::Ne, operand, .. }) => self.words_of(ast, *operand),
-            _ => None,
-        };
-        let mut value = self.eval(first, words.as_ref().unwrap_or(&inner));
+        let beside = rest.first().filter(|next| compares(next.op)).and_then(|next| self.cases_of(ast, next.operand));
+        let mut value = self.eval(first, beside.as_ref().map_or(&inner, |cases| &cases.want));
         let mut span = ast[first].span;
         for (place, &Infix { op, at, operand }) in rest.iter().enumerate() {
             self.steps += 1;
-            let enumeration = matches!(op, BinaryOp::Eq | BinaryOp::Ne).then(|| self.words_of(ast, first)).flatten();
-            // The other side of what is not known may be a case of an enumeration.
-            let unclear = matches!((&value, op), (Value::Unknown, BinaryOp::Eq | BinaryOp::Ne))
-                && matches!(ast[operand].kind, ExprKind::Name(_));
-            let muted = self.muted;
-            self.muted |= unclear;
-            let other = self.eval(operand, enumeration.as_ref().unwrap_or(&inner));
-            self.muted = muted;
+            let cases = match compares(op) {
+                true => self.cases_of(ast, first).or_else(|| self.cases_with(ast, operand, &value)),
+                false => None,
+            };
+            let other = self.eval(operand, cases.as_ref().map_or(&inner, |cases| &cases.want));
             let right = ast[operand].span;
             let whole = span.to(right);
-            let beside = words.as_ref().filter(|_| place == 0);
-            let mixed = matches!(enumeration.as_ref().or(beside), Some(Want::WordsOrNumbers(_)));
+            let cases = cases.as_ref().or(beside.as_ref().filter(|_| place == 0));
             value = match (&value, &other) {
-                // Numbers are none of the names that may stand for them.
-                (Value::Word(_), Value::Int(_) | Value::List(_)) | (Value::Int(_) | Value::List(_), Value::Word(_))
-                    if mixed =>
+                // What may stand for a name is none of the names.
+                (Value::Word(_), known) | (known, Value::Word(_))
+                    if cases.is_some_and(|cases| cases.alternatives)
+                        && !matches!(known, Value::Word(_) | Value::Unknown)
+                        && !known.is_run_time() =>
                 {
                     Value::Bool(Some(op == BinaryOp::Ne))
                 }
@@ -531,13 +539,25 @@ impl<'a> Walker<'a> {
     }
 
     /// The cases of the enumeration that a configuration name has as its type.
-    fn words_of(&self, ast: &'a Ast, expr: ExprId) -> Option<Want> {
+    fn cases_of(&self, ast: &'a Ast, expr: ExprId) -> Option<Cases> {
         let ExprKind::Name(name) = &ast[expr].kind else { return None };
         let frame = self.frames.last()?;
         let callable = self.globals.get(frame.decl?).callable()?;
         let parameter = callable.config.iter().flatten().find(|parameter| parameter.name.value == *name)?;
-        let want = super::configure::want_of_type(parameter.ty.as_ref()?);
-        matches!(want, Want::Words(_) | Want::WordsOrNumbers(_)).then_some(want)
+        Cases::of(parameter)
+    }
+
+    /// The cases that a name is one of, of any configuration of the declaration at hand: what it is compared with may be that
+    /// configuration under another name.
+    fn cases_with(&self, ast: &'a Ast, expr: ExprId, value: &Value) -> Option<Cases> {
+        let ExprKind::Name(name) = &ast[expr].kind else { return None };
+        if value.is_run_time() || self.local(name).is_some() {
+            return None;
+        }
+        let callable = self.globals.get(self.frames.last()?.decl?).callable()?;
+        let all = callable.config.iter().flatten().filter_map(Cases::of);
+        all.filter(|cases| cases.want.words().iter().any(|word| **word == **name))
+            .max_by_key(|cases| cases.alternatives)
     }
 
     fn binary(
@@ -597,10 +617,17 @@ impl<'a> Walker<'a> {
                     Value::Callable(chained((first, span), (second, at)))
                 }
                 (value, Value::Callable(layer)) => self.pipe_into(value, before, &layer, at),
-                (_, other) => {
-                    self.report(self.not_callable(at, &other));
-                    Value::Unknown
-                }
+                (value, other) => match self.numbers_for_inputs(link) {
+                    Some((layer, brackets)) => {
+                        let callee = self.written(Span { end: brackets.start, ..at });
+                        self.report(name_problems::no_configuration(brackets, &callee));
+                        self.pipe_into(value, before, &layer, at)
+                    }
+                    None => {
+                        self.report(self.not_callable(at, &other));
+                        Value::Unknown
+                    }
+                },
             };
             span = span.to(at);
             if self.halted {
@@ -677,6 +704,22 @@ impl<'a> Walker<'a> {
             Callable::Shared { inner, .. } => self.describe_callable(inner),
             Callable::Opaque(kind) => format!("a {}", kind.keyword()),
         }
+    }
+}
+
+/// What a comparison with configuration asks of its other side.
+struct Cases {
+    want: Want,
+    /// Whether the configuration may be something else than a case.
+    alternatives: bool,
+}
+
+impl Cases {
+    fn of(parameter: &Parameter) -> Option<Cases> {
+        let ty = parameter.ty.as_ref()?;
+        let want = super::configure::want_of_type(ty);
+        let alternatives = matches!(ty.kind, TypeExprKind::Union(_));
+        (!want.words().is_empty()).then_some(Cases { want, alternatives })
     }
 }
 

@@ -21,9 +21,12 @@ impl<'a> Walker<'a> {
             self.bind(&name.value, argument.value.clone(), argument.span);
             return Some(argument.value.clone());
         };
-        if let TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Union(_) | TypeExprKind::Error =
-            ty.kind
-        {
+        if let TypeExprKind::Union(_) = ty.kind {
+            // Reported where it is declared.
+            self.bind(&name.value, Value::Unknown, argument.span);
+            return Some(Value::Unknown);
+        }
+        if let TypeExprKind::Word(_) | TypeExprKind::Enumeration(_) | TypeExprKind::Error = ty.kind {
             let unit = self.frame().unit;
             let value = self.config_value(argument.value.clone(), argument.span, parameter, unit, callee);
             self.bind(&name.value, value.clone(), argument.span);

@@ -305,6 +305,14 @@ pub fn empty_call(brackets: Span, callee: &str, found: &str) -> Diagnostic {
         .fix("remove the brackets", Edit::replace(brackets, ""))
 }
 
+/// `not-callable`: numbers stand where only a declaration with configuration takes them.
+pub fn no_configuration(brackets: Span, callee: &str) -> Diagnostic {
+    Diagnostic::error("not-callable", format!("`{callee}` has no configuration"))
+        .at(brackets, "nothing to configure")
+        .help(format!("`x |> {callee}` applies it"))
+        .fix("remove the brackets", Edit::replace(brackets, ""))
+}
+
 /// `unknown-argument`: a tensor is given by name.
 pub fn input_by_name(name: &Spanned<String>, callee: &str, is_config: bool) -> Diagnostic {
     let message = format!("tensors are given to `{callee}` by position, `{}` is given by name", name.value);
@@ -445,6 +453,13 @@ pub fn input_with_default(name: &Spanned<String>, span: Span) -> Diagnostic {
     Diagnostic::error("misplaced", format!("the tensor `{}` cannot have a default", name.value))
         .at(span, "a default belongs to configuration")
         .help("configuration stands in a list of its own, before the tensors: `fn f(k = 2)(x)`")
+}
+
+/// `misplaced`: a tensor of one of several types.
+pub fn input_of_several_types(name: &Spanned<String>, span: Span) -> Diagnostic {
+    Diagnostic::error("misplaced", format!("the input `{}` has several types", name.value))
+        .at(span, "an input has one type")
+        .help("`or` belongs to configuration; `..s` in a shape stands for any axes: `[..s, n]`")
 }
 
 /// `missing-type`: a model's input without a type.
