@@ -376,6 +376,7 @@ impl<'a> Walker<'a> {
         for (from, to, span) in &self.references {
             edges[from.0 as usize].push((to.0 as usize, *span));
         }
+        let directions = self.directions();
         // 0: not seen, 1: on the path, 2: done.
         let mut state = vec![0u8; count];
         for first in 0..count {
@@ -416,7 +417,7 @@ impl<'a> Walker<'a> {
                                     (from, to, place.map_or(span, |(_, place)| *place))
                                 })
                                 .collect();
-                            let span = self.odd_one(&ring_edges).unwrap_or(span);
+                            let span = self.odd_one(&ring_edges, &directions).unwrap_or(span);
                             self.force_report(name_problems::cycle(span, &named));
                         }
                     }
@@ -426,19 +427,24 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// How many uses within each file lead to what is declared further down, and how many to what is above.
+    fn directions(&self) -> HashMap<usize, (usize, usize)> {
+        let unit = |id: &DeclId| self.globals.get(*id).unit;
+        let mut directions: HashMap<usize, (usize, usize)> = HashMap::new();
+        for (from, to, _) in self.references.iter().filter(|(from, to, _)| unit(from) == unit(to) && from != to) {
+            let (downwards, upwards) = directions.entry(unit(from)).or_default();
+            *(if to.0 > from.0 { downwards } else { upwards }) += 1;
+        }
+        directions
+    }
+
     /// The use of a ring that leads the other way than most uses of its file: to what is declared further down, where most name
     /// what is declared above, or the other way round.
-    fn odd_one(&self, ring: &[(usize, usize, Span)]) -> Option<Span> {
-        let unit = |at: usize| self.globals.declarations[at].unit;
-        let down = |from: usize, to: usize| to > from;
-        let file = unit(ring.first()?.0);
-        let inside = self.references.iter().map(|(from, to, _)| (from.0 as usize, to.0 as usize));
-        let (mut downwards, mut upwards) = (0, 0);
-        for (from, to) in inside.filter(|&(from, to)| unit(from) == file && unit(to) == file && from != to) {
-            *(if down(from, to) { &mut downwards } else { &mut upwards }) += 1;
-        }
+    fn odd_one(&self, ring: &[(usize, usize, Span)], directions: &HashMap<usize, (usize, usize)>) -> Option<Span> {
+        let file = self.globals.declarations[ring.first()?.0].unit;
+        let (downwards, upwards) = directions.get(&file).copied().unwrap_or_default();
         let odd = downwards < upwards;
-        let mut leads = ring.iter().filter(|(from, to, _)| down(*from, *to) == odd && from != to);
+        let mut leads = ring.iter().filter(|(from, to, _)| (to > from) == odd && from != to);
         leads.next().map(|(.., span)| *span).filter(|_| downwards != upwards)
     }
 }

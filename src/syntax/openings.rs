@@ -11,6 +11,9 @@ use super::layout::Repairs;
 use super::tokens::{Token, TokenKind, is_reserved};
 use crate::diagnostics::syntax as problems;
 
+/// Among so many open brackets, the last ones, the partner of a closing one is looked for.
+const MOST_OPEN: usize = 64;
+
 /// Puts the right bracket where one stands that cannot be meant to open or close there.
 pub(super) fn mend<'a>(text: &'a str, tokens: &mut [Token<'a>], repairs: &mut Repairs) {
     let mut open: Vec<usize> = Vec::new();
@@ -25,9 +28,11 @@ pub(super) fn mend<'a>(text: &'a str, tokens: &mut [Token<'a>], repairs: &mut Re
             TokenKind::Newline => line = index + 1,
             TokenKind::Open => open.push(index),
             TokenKind::Close => {
-                let matching = open.iter().rposition(|&at| tokens[index].text.starts_with(partner(&tokens[at].text)));
+                let seen = open.len().saturating_sub(MOST_OPEN);
+                let fitting = |&at: &usize| tokens[index].text.starts_with(partner(&tokens[at].text));
+                let matching = open[seen..].iter().rposition(fitting).map(|at| seen + at);
                 let fits = matching.is_some_and(|at| at + 1 == open.len());
-                let outside = open.iter().all(|&at| at < line && !tokens[at].is("("));
+                let outside = open[seen..].iter().all(|&at| at < line && !tokens[at].is("("));
                 if let Some(meant) =
                     outside.then(|| closed_later(tokens, index)).flatten().filter(|&meant| !fits || meant == "(")
                 {
