@@ -320,7 +320,7 @@ impl<'a> Walker<'a> {
         }
         let Some((index, ty, place)) = self.frame().states.get(name.value.as_str()).cloned() else {
             let known = matches!(self.local(&name.value), Some(Local { value: Value::Unknown, .. }));
-            let unread = self.ast().broken.iter().any(|broken| broken.value == name.value);
+            let unread = self.is_broken(&name.value);
             if !known && !unread {
                 let mut states: Vec<String> = self.frame().states.keys().map(|name| name.to_string()).collect();
                 states.sort();

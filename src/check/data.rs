@@ -11,7 +11,7 @@ use super::sources::PARTS;
 use super::types::{Element, Type};
 use crate::diagnostics::{data as data_problems, fields as problems, names as name_problems};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Argument, DataItem, ExprId, ExprKind, Field, Name};
+use crate::syntax::ast::{Argument, DataItem, ExprId, ExprKind, Field};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -26,8 +26,7 @@ pub(super) fn data<'a>(walker: &mut Walker<'a>, item: &'a DataItem, span: Span) 
     let sources = match value("source") {
         Some(expr) => walker.data_sources(expr),
         None => {
-            let inside = |broken: &&Name| broken.value == "source" && span.contains(broken.span);
-            if walker.ast().broken.iter().find(inside).is_none() {
+            if walker.broken_within("source", span).next().is_none() {
                 walker.report(problems::without_source(&item.name));
             }
             Vec::new()

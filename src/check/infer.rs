@@ -193,7 +193,7 @@ pub(super) struct Walker<'a> {
     /// Where the parser had to mend the text, in order and apart from each other.
     pub(super) mended: Vec<Span>,
     /// What the parser could not read would have bound these names.
-    pub(super) broken: HashSet<(FileId, &'a str)>,
+    pub(super) broken: HashMap<(FileId, &'a str), Vec<Span>>,
     /// Data whose text could not be read throughout: it may have fields that nobody sees.
     pub(super) open_data: HashSet<String>,
     /// Uses with a problem.
@@ -246,11 +246,7 @@ impl<'a> Walker<'a> {
             open_branches: HashMap::new(),
             doubtful_fields: HashSet::new(),
             mended: apart(program.units.iter().flat_map(|unit| unit.ast.repaired.iter().copied()).collect()),
-            broken: program
-                .units
-                .iter()
-                .flat_map(|unit| unit.ast.broken.iter().map(|name| (unit.ast.file, name.value.as_str())))
-                .collect(),
+            broken: broken_names(program),
             open_data: HashSet::new(),
             reported_uses: HashSet::new(),
             problems: 0,
@@ -333,7 +329,18 @@ impl<'a> Walker<'a> {
 
     /// Whether something that could not be parsed would have bound the name, in the file at hand.
     pub(super) fn is_broken(&self, name: &str) -> bool {
-        self.broken.contains(&(self.ast().file, name))
+        self.broken.contains_key(&(self.ast().file, name))
+    }
+
+    /// Where in a place something that could not be parsed would have bound the name.
+    pub(super) fn broken_within<'s>(&'s self, name: &'s str, within: Span) -> impl Iterator<Item = Span> + 's {
+        let places = self.broken.get(&(within.file, name)).map_or(&[][..], Vec::as_slice);
+        let first = places.partition_point(|place| place.start < within.start);
+        places[first..]
+            .iter()
+            .copied()
+            .take_while(move |place| place.start < within.end)
+            .filter(move |&place| within.contains(place))
     }
 
     /// Binds a name in the innermost block.
@@ -760,4 +767,16 @@ fn arithmetic_want(want: &Want) -> Want {
 /// A number of the program.
 fn number_value(value: f64, integer: bool) -> Value {
     if integer && value.abs() < 9e15 { Value::int(value as i64) } else { Value::Float(Some(value)) }
+}
+
+/// Where something that could not be parsed would have bound each name of a file, in order.
+fn broken_names(program: &Program) -> HashMap<(FileId, &str), Vec<Span>> {
+    let mut places: HashMap<(FileId, &str), Vec<Span>> = HashMap::new();
+    for ast in program.units.iter().map(|unit| &unit.ast) {
+        for name in &ast.broken {
+            places.entry((ast.file, name.value.as_str())).or_default().push(name.span);
+        }
+    }
+    places.values_mut().for_each(|places| places.sort_unstable());
+    places
 }

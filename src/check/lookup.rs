@@ -8,7 +8,7 @@ use super::primitives;
 use super::types::{Callable, Type, Value};
 use crate::diagnostics::{foreign, names as name_problems, nearest};
 use crate::source::Span;
-use crate::syntax::ast::{CallableKind, ExprId, Name};
+use crate::syntax::ast::{CallableKind, ExprId};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -38,10 +38,7 @@ impl<'a> Walker<'a> {
         }
         // A statement that could not be read would have bound it, in front of any declaration.
         let here = self.frames.last().and_then(|frame| frame.decl).map(|id| self.globals.get(id));
-        if here.is_some_and(|here| {
-            let inside = |broken: &&Name| here.item.span.contains(broken.span) && broken.span != here.name.span;
-            self.ast().broken.iter().filter(inside).any(|broken| broken.value == name)
-        }) {
+        if here.is_some_and(|here| self.broken_within(name, here.item.span).any(|place| place != here.name.span)) {
             return Value::Unknown;
         }
         if let Some(id) = self.find_global(name, span, want) {

@@ -8,7 +8,7 @@ use super::types::{Argument, Callable, Element, Type, Value};
 use crate::diagnostics::{Diagnostic, names as name_problems, nearest, shapes as shape_problems, training as problems};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, Name, Output, TrainItem,
+    Argument as AstArgument, Ast, CallableKind, ExprId, ExprKind, Field, Item, Output, TrainItem,
 };
 use std::rc::Rc;
 
@@ -28,6 +28,9 @@ const FIELDS: [&str; 13] = [
     "start",
     "prune",
 ];
+
+/// The fields that a run has to have.
+const REQUIRED: [&str; 2] = ["loss", "optimizer"];
 
 const DEFAULT_EPOCHS: usize = 10;
 const DEFAULT_BATCH: usize = 32;
@@ -200,7 +203,8 @@ impl<'a> Trainer<'_, 'a, '_> {
                 Some(self.hir.data.iter().position(|data| data.name.span == place))
             }
             None => {
-                if !self.ast().broken.iter().any(|broken| broken.value == name.value) {
+                let whole = Span { start: 0, end: u32::MAX, ..self.item.span };
+                if self.walker.broken_within(&name.value, whole).next().is_none() {
                     let known = self.walker.globals.visible(unit, &[Group::Data]);
                     let near = nearest(&name.value, known.iter().copied());
                     self.walker.force_report(problems::unknown_data(name, near));
@@ -268,23 +272,26 @@ impl<'a> Trainer<'_, 'a, '_> {
             stop: None,
         };
         let mut seen: Vec<&'a Field> = Vec::new();
-        let ast = self.ast();
         let given = |name: &str| self.train.fields.iter().filter(|field| field.name.value == name).count();
-        let inside = |broken: &&Name| self.item.span.contains(broken.span);
-        let broken = |name: &str| ast.broken.iter().filter(inside).any(|broken| broken.value == name);
-        let missing: Vec<&str> =
-            ["loss", "optimizer"].into_iter().filter(|needed| given(needed) == 0 && !broken(needed)).collect();
-        let mut twice = false;
+        let broken = |name: &str| self.walker.broken_within(name, self.item.span).next().is_some();
+        let missing: Vec<&str> = REQUIRED.into_iter().filter(|needed| given(needed) == 0 && !broken(needed)).collect();
+        // One of two that are the same may be meant to be the one that is missing; a number is neither loss nor optimizer.
+        let ast = self.ast();
+        let is_number = |field: &Field| matches!(ast[field.value].kind, ExprKind::Number { .. });
+        let is_misnamed = |name: &str| {
+            let same = || self.train.fields.iter().filter(|field| field.name.value == name);
+            missing.len() == 1 && same().count() > 1 && !same().all(is_number)
+        };
+        let misnamed = self.train.fields.iter().any(|field| is_misnamed(&field.name.value));
         for field in &self.train.fields {
             let name = field.name.value.as_str();
             if let Some(first) = seen.iter().find(|first| first.name.value == name) {
-                twice = true;
-                let missing = missing.first().copied();
+                let missing = missing.first().copied().filter(|_| is_misnamed(name));
                 self.walker.force_report(name_problems::field_twice(&field.name, first.name.span, missing));
                 continue;
             }
             seen.push(field);
-            if given(name) > 1 {
+            if is_misnamed(name) {
                 // Which of both is the wrong one, nobody knows.
                 continue;
             }
@@ -319,7 +326,7 @@ impl<'a> Trainer<'_, 'a, '_> {
                 }
             }
         }
-        for needed in missing.into_iter().filter(|_| !twice) {
+        for needed in missing.into_iter().filter(|_| !misnamed) {
             let head = Span { end: self.item.span.start + "train".len() as u32, ..self.item.span };
             self.walker.force_report(problems::missing_field(head, needed));
         }
