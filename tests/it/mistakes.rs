@@ -14,7 +14,10 @@ use nnc::diagnostics::render;
 use nnc::diagnostics::{Diagnostic, Diagnostics, Severity};
 use nnc::driver;
 use nnc::source::{FileId, Sources, Span};
-use nnc::syntax::{self, ast::ItemKind};
+use nnc::syntax::{
+    self,
+    ast::{CallableKind, ExprKind, ItemKind},
+};
 
 /// So many edits of each program, where the environment does not ask for more.
 const EDITS: usize = 18;
@@ -285,9 +288,77 @@ fn one_edit_is_told_where_it_is_and_hardly_twice() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// How many names a line binds before its `=`: so many may be missing, or be bound twice, when it is gone or stands twice.
+/// How many names a `let`, a `const`, a `param`, a `state`, a field or the head of a declaration binds: so many may be missing, or be bound twice, when the line
+/// is gone or stands twice.
 fn bound(line: &str) -> usize {
-    line.split_once('=').map_or(0, |(names, _)| words(names).len())
+    let Some((before, _)) = line.trim().split_once('=') else { return 0 };
+    let first = before.split(' ').next().unwrap_or_default();
+    if line.trim_end().ends_with('{') && CallableKind::of_keyword(first).is_some() {
+        return words(before).len();
+    }
+    let keywords = ["let ", "const ", "param ", "state "];
+    let names = keywords.iter().find_map(|keyword| before.strip_prefix(keyword)).unwrap_or(before);
+    let names = names.split(':').next().unwrap_or_default().trim();
+    let names = names.strip_prefix('(').and_then(|names| names.strip_suffix(')')).unwrap_or(names);
+    let one = |name: &str| name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    if names.split(',').all(|name| one(name.trim())) { names.split(',').count() } else { 0 }
+}
+
+/// Where expressions use names: outside of data, whose columns only their files know, and of types, which bind what they name.
+fn uses(text: &str) -> Vec<Range<usize>> {
+    let ast = syntax::parse(FileId(0), text, &mut Diagnostics::new());
+    let is_data = |kind: &ItemKind| matches!(kind, ItemKind::Data(_));
+    let data: Vec<Span> = ast.items.iter().filter(|item| is_data(&item.kind)).map(|item| item.span).collect();
+    let names = ast.exprs.iter().filter(|expr| matches!(expr.kind, ExprKind::Name(_)));
+    let outside = names.map(|expr| expr.span).filter(|span| !data.iter().any(|data| data.contains(*span)));
+    let places = outside.map(|span| span.start as usize..span.end as usize);
+    places.filter(|place| !is_in_type(&text[..place.start])).collect()
+}
+
+/// Whether a text ends with `class(…)`.
+fn is_class(before: &str) -> bool {
+    before.rsplit_once("class(").is_some_and(|(_, inside)| inside.find(')').is_some_and(|at| at + 1 == inside.len()))
+}
+
+/// Whether the end of a text is in the brackets of a shape behind `:` or `->`.
+fn is_in_type(before: &str) -> bool {
+    let mut closed = 0;
+    for (at, letter) in before.char_indices().rev() {
+        match letter {
+            ')' | ']' | '}' => closed += 1,
+            '(' | '[' | '{' if closed > 0 => closed -= 1,
+            '[' if before[..at].trim_end().ends_with([':', '>']) => return true,
+            '(' if before[..at].ends_with("class") => return true,
+            '[' if is_class(&before[..at]) => return true,
+            '{' => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[test]
+fn a_name_that_nothing_has_is_told() {
+    let mut faults = Vec::new();
+    let (edits, seed) = (from_environment("NNC_EDITS", EDITS / 3), from_environment("NNC_SEED", 47));
+    let mut tried = 0;
+    for (number, (name, text)) in programs().iter().enumerate() {
+        let uses = uses(text);
+        let mut random = Random::new((seed + number) as u64);
+        for _ in 0..edits.min(uses.len()) {
+            let at = uses[random.below(uses.len())].clone();
+            let edited = format!("{}zzq9{}", &text[..at.start], &text[at.end..]);
+            let (_, diagnostics) = driver::check_text(name, &edited);
+            tried += 1;
+            if diagnostics.iter().all(|problem| problem.severity != Severity::Error) {
+                let line = edited[..at.start].matches('\n').count();
+                let shown = edited.lines().nth(line).unwrap_or_default();
+                faults.push(format!("{name}:{}: `{}` became `zzq9`:\n{shown}", line + 1, &text[at]));
+            }
+        }
+    }
+    assert!(tried > 100, "{tried} edits");
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
 #[test]
