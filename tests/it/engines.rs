@@ -65,6 +65,12 @@ pub(crate) fn is_shared_out(checked: &Checked) -> bool {
     })
 }
 
+/// What a panic says.
+pub(crate) fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let message = panic.downcast_ref::<String>().cloned();
+    message.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.into())).unwrap_or_default()
+}
+
 fn bits(buffer: &Buffer) -> Vec<u32> {
     let same = |&bits: &u32| match buffer.dtype() {
         DType::F32 if f32::from_bits(bits).is_nan() => f32::NAN.to_bits(),

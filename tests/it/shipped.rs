@@ -50,16 +50,21 @@ fn field(declared: &str) -> String {
     format!("  {name}: {ty} = {value}\n")
 }
 
+/// The declarations of these kinds that stand in none of the texts: the file and the name.
+pub(crate) fn without_case(kinds: &[&str], texts: &[String]) -> Vec<(String, String)> {
+    let shipped = docs(None, &Settings::default()).expect("what is shipped has no mistakes");
+    let of_kinds = shipped.into_iter().filter(|doc| kinds.contains(&doc.kind.as_str()));
+    let placed: Vec<(String, String)> = of_kinds.filter_map(|doc| Some((doc.place?.0, doc.name))).collect();
+    assert!(!placed.is_empty());
+    let words: std::collections::BTreeSet<&str> =
+        (texts.iter()).flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')).collect();
+    placed.into_iter().filter(|(_, name)| !words.contains(name.as_str())).collect()
+}
+
 /// Each declaration of these kinds stands in one of the texts.
 #[track_caller]
 fn assert_all(kinds: &[&str], texts: &[String]) {
-    let shipped = docs(None, &Settings::default()).expect("what is shipped has no mistakes");
-    let of_kinds = shipped.iter().filter(|doc| doc.place.is_some() && kinds.contains(&doc.kind.as_str()));
-    let names: Vec<&str> = of_kinds.map(|doc| doc.name.as_str()).collect();
-    assert!(!names.is_empty());
-    let words: std::collections::BTreeSet<&str> =
-        (texts.iter()).flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')).collect();
-    let missing: Vec<&str> = names.into_iter().filter(|name| !words.contains(name)).collect();
+    let missing = without_case(kinds, texts);
     assert!(missing.is_empty(), "without a case: {missing:?}");
 }
 
