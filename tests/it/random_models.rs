@@ -7,7 +7,7 @@ mod generator;
 mod program;
 mod statements;
 
-use crate::engines::difference;
+use crate::engines::{difference, said};
 use crate::format::assert_sound;
 use crate::grad::prelude::check_runs;
 use generator::{Style, generate};
@@ -50,15 +50,19 @@ fn has(text: &str, name: &str) -> bool {
     }
 }
 
-/// What is wrong with a program, if anything: mistakes found by the checker, other bits, a panic.
-fn fault(text: &str) -> Option<String> {
+/// What is wrong with a program.
+enum Fault {
+    /// The checker finds these mistakes.
+    Refused(String),
+    /// Other bits, or a panic.
+    Wrong(String),
+}
+
+fn fault(text: &str) -> Option<Fault> {
     match catch_unwind(|| difference(text, 2, &[Isa::Native, Isa::Portable])) {
-        Ok(Ok(difference)) => difference,
-        Ok(Err(mistakes)) => Some(mistakes),
-        Err(panic) => {
-            let message = panic.downcast_ref::<String>().cloned();
-            Some(message.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.into())).unwrap_or_default())
-        }
+        Ok(Ok(difference)) => difference.map(Fault::Wrong),
+        Ok(Err(mistakes)) => Some(Fault::Refused(mistakes)),
+        Err(panic) => Some(Fault::Wrong(said(panic.as_ref()))),
     }
 }
 
@@ -92,22 +96,17 @@ fn what_fails_becomes_small() {
 fn machine_code_and_interpreter_agree() {
     for seed in seeds(enough()) {
         let program = program(seed);
-        let Some(found) = fault(&program.text()) else { continue };
         // Where the checker refuses the whole, what it refuses is no smaller for leaving out what it speaks of.
-        let refused = found.starts_with('[');
-        fail(seed, &program, &found, |text| match difference_of(text) {
-            Err(_) => refused,
-            Ok(difference) => !refused && difference,
-        });
+        match fault(&program.text()) {
+            None => {}
+            Some(Fault::Refused(mistakes)) => {
+                fail(seed, &program, &mistakes, |text| check_program("test.nn", text).has_errors())
+            }
+            Some(Fault::Wrong(what)) => {
+                fail(seed, &program, &what, |text| matches!(fault(text), Some(Fault::Wrong(_))))
+            }
+        }
     }
-}
-
-/// Whether there is a difference or a panic; `Err` if the checker refuses the program.
-fn difference_of(text: &str) -> Result<bool, ()> {
-    if check_program("test.nn", text).has_errors() {
-        return Err(());
-    }
-    Ok(fault(text).is_some_and(|fault| !fault.starts_with('[')))
 }
 
 #[test]
