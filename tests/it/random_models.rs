@@ -78,6 +78,7 @@ fn every_primitive_is_generated() {
     let missing: Vec<&str> =
         (MANUAL.iter().map(|entry| entry.name)).filter(|name| !texts.iter().any(|text| has(text, name))).collect();
     assert!(missing.is_empty(), "{missing:?}");
+    assert!(texts.iter().any(|text| text.contains(": [12000] = ")), "no long parameter");
 }
 
 /// What has nothing to do with a fault is left out.

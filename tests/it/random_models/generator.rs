@@ -81,6 +81,9 @@ impl Generator {
         for name in wanted {
             self.statement(name);
         }
+        if self.style == Style::Large && self.choices.once_in(2) {
+            self.long_order();
+        }
         let names: Vec<&str> = match self.style {
             Style::Smooth => statements::SMOOTH.to_vec(),
             Style::Any | Style::Large => {

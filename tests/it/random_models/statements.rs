@@ -407,6 +407,18 @@ impl Generator {
         }
     }
 
+    /// Some of a parameter long enough for its order to be worth several threads, which no sample or row stands around.
+    pub(super) fn long_order(&mut self) {
+        let x = self.param_of(&[12000], "uniform(-1, 1)").name;
+        let options = self.choices.of(&["", ", descending = true"]);
+        let taken = self.choices.of(&[3, 24]);
+        let text = match self.choices.once_in(2) {
+            true => format!("sort({x}{options})[0..{taken}]"),
+            false => format!("{x}[argsort({x}{options})[0..{taken}]]"),
+        };
+        self.bind_numbers(&[taken], 1.0, text);
+    }
+
     fn one_hot(&mut self, x: &Value) {
         let Element::Class(count) = x.element else { return };
         let shape: Vec<usize> = x.shape.iter().copied().chain([count]).collect();
