@@ -410,11 +410,13 @@ impl Generator {
     /// Some of a parameter long enough for its order to be worth several threads, which no sample or row stands around.
     pub(super) fn long_order(&mut self) {
         let x = self.param_of(&[12000], "uniform(-1, 1)").name;
+        // Work enough for the loop that makes the keys.
+        let keys = format!("tanh({x})");
         let options = self.choices.of(&["", ", descending = true"]);
         let taken = self.choices.of(&[3, 24]);
         let text = match self.choices.once_in(2) {
-            true => format!("sort({x}{options})[0..{taken}]"),
-            false => format!("{x}[argsort({x}{options})[0..{taken}]]"),
+            true => format!("sort({keys}{options})[0..{taken}]"),
+            false => format!("{x}[argsort({keys}{options})[0..{taken}]]"),
         };
         self.bind_numbers(&[taken], 1.0, text);
     }
