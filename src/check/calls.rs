@@ -283,7 +283,7 @@ impl<'a> Walker<'a> {
                 span,
                 name,
                 &names,
-                inputs.len(),
+                &signature_names(declared.config.as_deref().unwrap_or_default()),
                 arguments.len(),
                 declaration.name.span,
             ));

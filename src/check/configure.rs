@@ -224,16 +224,29 @@ impl<'a> Walker<'a> {
                 Some(odd) => format!("a list with {}", self.describe(&odd.value)),
                 None => format!("a list of {}", items.len()),
             },
+            Value::Tuple(items) => {
+                let numbers: Option<Vec<String>> = (items.iter())
+                    .map(|(_, value)| match value {
+                        Value::Int(number) => number.known().map(|number| number.to_string()),
+                        _ => None,
+                    })
+                    .collect();
+                match numbers {
+                    Some(numbers) => format!("the tuple `({})`", numbers.join(", ")),
+                    None => self.describe(&value),
+                }
+            }
             value => self.describe(value),
         };
-        self.report(problems::configuration_mismatch(
-            span,
-            &found,
-            &wanted,
-            callee,
-            &parameter.name.value,
-            parameter.span,
-        ));
+        let name = &parameter.name.value;
+        let mut problem = problems::configuration_mismatch(span, &found, &wanted, callee, name, parameter.span);
+        if let Value::Text(text) = &value
+            && let Some(TypeExprKind::Word(word)) = parameter.ty.as_ref().map(|ty| &ty.kind)
+            && let Some((name, exact)) = kind_of_word(word).and_then(|kind| self.unquoted(text, kind))
+        {
+            problem = name_problems::without_quotes(problem, span, &name, exact);
+        }
+        self.report(problem);
         Value::Unknown
     }
 

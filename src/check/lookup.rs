@@ -4,7 +4,7 @@ use super::configure::kind_phrase;
 use super::hir::HirOp;
 use super::infer::{Frame, Walker, Want};
 use super::names::{DeclId, Declared, Group};
-use super::primitives;
+use super::primitives::{self, Primitive};
 use super::types::{Callable, Type, Value};
 use crate::diagnostics::{foreign, names as name_problems, nearest};
 use crate::source::Span;
@@ -64,8 +64,9 @@ impl<'a> Walker<'a> {
             Want::Any | Want::Int | Want::Shape | Want::Kind(_) | Want::Type(_) => None,
         };
         let place = cases.filter(|_| suggestion.is_none());
-        let place =
-            place.or_else(|| self.place_of_name(name, kind)).or_else(|| self.names_of_place(suggestion.is_some()));
+        let place = place.or_else(|| self.place_of_name(name, kind));
+        let elsewhere = || foreign::name_elsewhere(name).filter(|_| suggestion.is_none()).map(str::to_owned);
+        let place = place.or_else(elsewhere).or_else(|| self.names_of_place(suggestion.is_some()));
         let problem = match translated {
             Some(own) => name_problems::name_elsewhere(span, name, &own),
             None => name_problems::unknown_name(span, name, suggestion.as_deref(), &place),
@@ -90,7 +91,12 @@ impl<'a> Walker<'a> {
     /// What a block of fields adds to the language, in words, where no name of it is near to what was meant.
     fn names_of_place(&self, suggested: bool) -> Option<String> {
         let hooks = self.hooks.as_ref().filter(|_| self.in_hooked_place() && !suggested)?;
-        let names = hooks.names();
+        let mut names: Vec<String> = Vec::new();
+        for name in hooks.names() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         match names.as_slice() {
             [] => None,
             [only] => Some(format!("there is `{only}`")),
@@ -196,6 +202,21 @@ impl<'a> Walker<'a> {
         known
     }
 
+    /// The declaration of a kind that a text in quotes names, and whether by its exact name.
+    pub(super) fn unquoted(&self, text: &str, kind: CallableKind) -> Option<(String, bool)> {
+        let unit = self.frames.last().map_or(self.globals.main, |frame| frame.unit);
+        let declared = self.globals.visible(unit, &[Group::of(kind)]);
+        let inits = primitives::names().filter(|name| primitives::find(name).is_some_and(Primitive::is_init));
+        let mut known: Vec<&str> = if kind == CallableKind::Init { inits.collect() } else { Vec::new() };
+        for name in declared {
+            known.push(name);
+        }
+        match known.contains(&text) {
+            true => Some((text.to_owned(), true)),
+            false => nearest(text, known.into_iter()).map(|near| (near.to_owned(), false)),
+        }
+    }
+
     /// The name nearest to one that is not known.
     pub(super) fn suggest(&self, name: &str, want: &Want) -> Option<String> {
         // A file in which nothing is known is no file of typing mistakes.
@@ -215,6 +236,10 @@ impl<'a> Walker<'a> {
         }
         if let Want::Words(words) | Want::WordsOrNumbers(words) = want {
             names.extend(words.iter().map(|word| word.to_string()));
+        }
+        if name.chars().count() == 1 {
+            // One letter in another case is a tensor or a number bound here, no declaration.
+            return nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
         }
         let group = self.group(want);
         let groups: &[Group] = if group == Group::Value { &[Group::Value] } else { &[group, Group::Value] };

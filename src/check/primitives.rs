@@ -213,6 +213,22 @@ impl Primitive {
     }
 }
 
+/// Whole numbers side by side where the primitive takes one list of them.
+fn numbers_for_a_list(primitive: Primitive, arguments: &[Argument], piped: bool) -> Option<Span> {
+    let takes_list = matches!(primitive, Primitive::Reshape | Primitive::Transpose | Primitive::Expand);
+    let behind_tensor = arguments.first().is_some_and(|first| first.value.is_run_time());
+    let numbers = &arguments[usize::from(behind_tensor)..];
+    let written = |argument: &Argument| argument.name.is_none() && matches!(argument.value, Value::Int(_));
+    // `reshape(7, 1)` makes a vector of a number.
+    let several = numbers.len() > 2 || numbers.len() == 2 && (piped || behind_tensor);
+    // `expand(x, 3, 0)` names its axis by position.
+    let several = several && !(primitive == Primitive::Expand && numbers.len() == 2);
+    match numbers {
+        [first, .., last] if takes_list && several && numbers.iter().all(written) => Some(first.span.to(last.span)),
+        _ => None,
+    }
+}
+
 /// Whether an argument is given as the padding of windows.
 fn is_padding(argument: &Argument) -> bool {
     argument.name.as_ref().is_some_and(|name| name.value == "padding")
@@ -236,6 +252,11 @@ impl<'a> Walker<'a> {
         want: &Want,
     ) -> Value {
         let mut evaluated = self.primitive_arguments(primitive, arguments, want);
+        let piped = matches!(want, Want::Kind(CallableKind::Layer));
+        if let Some(numbers) = numbers_for_a_list(primitive, &evaluated, piped) {
+            self.report(problems::list_wanted(primitive.name(), numbers));
+            return Value::Unknown;
+        }
         let fills = matches!(want, Want::Kind(CallableKind::Init)) && primitive.is_init();
         let slots = primitive.slots();
         let needed = slots.iter().filter(|(_, slot)| matches!(slot, Slot::Tensor | Slot::Needed)).count();
@@ -259,7 +280,7 @@ impl<'a> Walker<'a> {
                 || primitive.is_variadic() && positional == 0
         };
         // Behind `|>` a value would be no use: `x |> max(0)` is `max(x, 0)`, `x |> concat(y)` is `concat(x, y)`.
-        let piped = primitive.is_variadic() && matches!(want, Want::Kind(CallableKind::Layer));
+        let piped = primitive.is_variadic() && piped;
         if fills || ((lacks_tensor || piped) && preset.is_empty()) {
             return Value::Callable(Callable::Primitive(primitive, Rc::new(evaluated)));
         }
@@ -334,6 +355,20 @@ impl<'a> Walker<'a> {
         Argument { name: argument.name.clone(), value: self.eval(argument.value, want), span }
     }
 
+    /// The configuration of a shipped declaration being walked that is no share: the callee, the parameter, its value.
+    fn share_of_use(&self) -> Option<(&'a str, &'a str, f64)> {
+        let declaration = *self.globals.get(self.frames.last()?.decl?);
+        if !self.program.units[declaration.unit].prelude {
+            return None;
+        }
+        let parameters = declaration.callable()?.config.as_deref()?;
+        parameters.iter().find_map(|parameter| {
+            let given = self.local(&parameter.name.value)?.value.number()?;
+            let name = (declaration.name.value.as_str(), parameter.name.value.as_str());
+            (!(0.0..=1.0).contains(&given)).then_some((name.0, name.1, given))
+        })
+    }
+
     fn bind_slots(&mut self, primitive: Primitive, arguments: Vec<Argument>, span: Span) -> Option<Bound> {
         let slots = primitive.slots();
         let mut bound = Bound { slots: vec![None; slots.len()], tensors: Vec::new(), axis: None };
@@ -370,8 +405,13 @@ impl<'a> Walker<'a> {
                 }
                 Some(at) => bound.slots[at] = Some(argument),
                 None => {
-                    let known: Vec<String> = slots.iter().map(|(slot, _)| (*slot).to_owned()).collect();
-                    let near = nearest(&name.value, slots.iter().map(|(slot, _)| *slot));
+                    let axis = primitive.is_variadic().then_some("axis");
+                    let names: Vec<&str> = match axis.filter(|_| !slots.iter().any(|(slot, _)| *slot == "axis")) {
+                        Some(axis) => vec![axis],
+                        None => slots.iter().map(|(slot, _)| *slot).collect(),
+                    };
+                    let near = nearest(&name.value, names.iter().copied());
+                    let known: Vec<String> = names.into_iter().map(str::to_owned).collect();
                     unknown.push(name_problems::unknown_argument(&name, primitive.name(), &known, near, false));
                     sound = false;
                 }
@@ -382,7 +422,9 @@ impl<'a> Walker<'a> {
             self.report(name_problems::missing_tensor(span, primitive.name(), "x"));
             sound = false;
         }
-        for ((name, slot), given) in slots.iter().zip(&bound.slots) {
+        // A name that is not known may be the one that is missing, or hide that the tensor comes by `|>`.
+        let named = sound;
+        for ((name, slot), given) in slots.iter().zip(&bound.slots).filter(|_| named) {
             if matches!(slot, Slot::Tensor | Slot::Needed) && given.is_none() && !primitive.is_variadic() {
                 self.report(name_problems::missing_tensor(span, primitive.name(), name));
                 sound = false;
@@ -564,7 +606,13 @@ impl<'a> Walker<'a> {
                     if let Some(share) =
                         known.filter(|share| primitive == Primitive::Bernoulli && !(0.0..=1.0).contains(share))
                     {
-                        self.report(problems::share_out_of_range(argument.span, share));
+                        let problem = match self.share_of_use() {
+                            Some((callee, name, given)) => {
+                                problems::share_given_out_of_range(argument.span, callee, name, given)
+                            }
+                            None => problems::share_out_of_range(argument.span, share),
+                        };
+                        self.report(problem);
                         return Value::Unknown;
                     }
                     let Some(tensor) = self.to_tensor(&argument.value, argument.span) else { return Value::Unknown };

@@ -207,7 +207,7 @@ impl<'a> Trainer<'_, 'a, '_> {
                 if self.walker.broken_within(&name.value, whole).next().is_none() {
                     let known = self.walker.globals.visible(unit, &[Group::Data]);
                     let near = nearest(&name.value, known.iter().copied());
-                    self.walker.force_report(problems::unknown_data(name, near));
+                    self.walker.force_report(problems::unknown_data(name, near, &known));
                 }
                 None
             }
@@ -463,7 +463,13 @@ impl<'a> Trainer<'_, 'a, '_> {
             Value::Callable(callable) => callable,
             other => {
                 let found = self.walker.describe(&other);
-                self.walker.force_report(name_problems::wrong_kind(span, &found, phrase));
+                let mut problem = name_problems::wrong_kind(span, &found, phrase);
+                if let Value::Text(text) = &other
+                    && let Some((name, exact)) = self.walker.unquoted(text, kind)
+                {
+                    problem = name_problems::without_quotes(problem, span, &name, exact);
+                }
+                self.walker.force_report(problem);
                 return None;
             }
         };

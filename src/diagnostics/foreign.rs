@@ -1,7 +1,7 @@
 //! What other tools call things, and what they are called here.
 
 /// Layers, losses, optimizers and functions by their names elsewhere.
-const NAMES: [(&str, &str); 46] = [
+const NAMES: [(&str, &str); 48] = [
     ("Linear", "dense"),
     ("Dense", "dense"),
     ("fc", "dense"),
@@ -48,6 +48,8 @@ const NAMES: [(&str, &str); 46] = [
     ("SiLU", "silu"),
     ("concatenate", "concat"),
     ("cat", "concat"),
+    ("acc", "accuracy"),
+    ("Accuracy", "accuracy"),
 ];
 
 /// Configuration by its names elsewhere.
@@ -131,6 +133,27 @@ fn find(table: &[(&'static str, &'static str)], word: &str) -> Option<&'static s
 /// What a layer, loss, optimizer or function of another tool is called here.
 pub fn name(word: &str) -> Option<&'static str> {
     find(&NAMES, word)
+}
+
+/// A word on what other tools have as a function and this language writes otherwise.
+pub fn name_elsewhere(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "matmul" | "mm" | "bmm" | "dot" | "MatMul" => "the product of matrices and vectors is written `a @ b`",
+        "topk" | "TopK" | "top_k" => "the k largest elements are `sort(x, descending = true)[0..k]`",
+        _ => return None,
+    })
+}
+
+/// A word on configuration that makes another declaration of a callee.
+pub(super) fn argument_of_another(callee: &str, word: &str) -> Option<&'static str> {
+    Some(match (callee, word) {
+        ("sgd", "momentum" | "beta") => "an optimizer of its own has it: `momentum(lr = 0.01, beta = 0.9)`",
+        ("adam", "weight_decay" | "decay") => {
+            "`adamw(decay = 0.01)` shrinks the weights in each step; a penalty on them is `penalty = l2(1e-4)`"
+        }
+        ("sort", "k") => "the k largest elements are `sort(x, descending = true)[0..k]`",
+        _ => return None,
+    })
 }
 
 /// What the configuration of another tool is called here, where it is among what is `known`.

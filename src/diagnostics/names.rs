@@ -25,7 +25,13 @@ fn counted(number: usize, what: &str) -> String {
 fn suggesting(diagnostic: Diagnostic, span: Span, near: Option<&str>) -> Diagnostic {
     match near {
         Some(near) => {
-            diagnostic.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), Edit::replace(span, near))
+            let (help, title) = (format!("did you mean `{near}`?"), format!("write `{near}`"));
+            let edits = Edit::replace(span, near);
+            // Names of one letter are all near to each other.
+            match near.chars().count() {
+                1 => diagnostic.help(help).suggest(title, edits),
+                _ => diagnostic.help(help).fix(title, edits),
+            }
         }
         None => diagnostic,
     }
@@ -182,6 +188,16 @@ pub fn wrong_kind(span: Span, found: &str, wanted: &str) -> Diagnostic {
     Diagnostic::error("wrong-kind", format!("{wanted} belongs here, not {found}")).at(span, format!("this is {found}"))
 }
 
+/// Says that the text in quotes is a name that is there; `exact` where it is written as it is called.
+pub fn without_quotes(diagnostic: Diagnostic, span: Span, name: &str, exact: bool) -> Diagnostic {
+    let help = format!("a name stands without quotes: `{name}`");
+    let (title, edits) = (format!("write `{name}`"), Edit::replace(span, name));
+    match exact {
+        true => diagnostic.help(help).fix(title, edits),
+        false => diagnostic.help(help).suggest(title, edits),
+    }
+}
+
 /// `not-callable`: a value is applied.
 pub fn not_callable(span: Span, found: &str, origin: Option<Span>) -> Diagnostic {
     let mut problem =
@@ -213,6 +229,9 @@ pub fn unknown_argument(
     if is_input {
         return diagnostic
             .help(format!("`{}` is a tensor of `{callee}`; tensors are given by position", argument.value));
+    }
+    if let Some(another) = foreign::argument_of_another(callee, &argument.value) {
+        return diagnostic.help(another);
     }
     let ours = foreign::argument(&argument.value, known.iter().map(String::as_str));
     if let Some(elsewhere) = foreign::argument_elsewhere(&argument.value).filter(|_| ours.is_none()) {
@@ -285,16 +304,27 @@ pub fn input_count(
     span: Span,
     callee: &str,
     names: &[String],
-    wanted: usize,
+    config: &[String],
     found: usize,
     declared: Span,
 ) -> Diagnostic {
+    let wanted = names.len();
+    let help = match found > wanted && !config.is_empty() {
+        true => format!(
+            "it takes {}; configuration has a list of its own before them: `{callee}({})({})`",
+            listed(names),
+            config.join(", "),
+            names.join(", ")
+        ),
+        false if callee == "linear" => "`linear` is the identity; a layer with weights is `dense(units)`".to_owned(),
+        false => format!("it takes {}", listed(names)),
+    };
     let message = format!("`{callee}` takes {}, here it gets {found}", counted(wanted, "tensor"));
     Diagnostic::error("wrong-number-of-inputs", message)
         .collected_if(declared.file == span.file)
         .at(span, format!("{} given", if found == 1 { "one is".to_owned() } else { format!("{found} are") }))
         .and(declared, "declared here")
-        .help(format!("it takes {}", listed(names)))
+        .help(help)
 }
 
 /// `wrong-number-of-inputs`: empty brackets behind what has no configuration, where its tensor comes from elsewhere.

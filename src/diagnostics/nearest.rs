@@ -15,7 +15,7 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
             continue;
         }
         let distance = distance(&wanted, &letters);
-        let unrelated = distance.div_ceil(2) >= wanted.len().max(letters.len());
+        let unrelated = distance > 1 && distance.div_ceil(2) >= wanted.len().max(letters.len());
         if distance <= 2 * limit && !unrelated && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }

@@ -114,7 +114,8 @@ impl FitAdvice {
             FitAdvice::None => return None,
             FitAdvice::EachOrFlatten => {
                 format!(
-                    "map it over the first axis with `each {callee}`, or make one vector of it with `flatten` before"
+                    "map it over the first axis with `each {callee}`, or make one vector of it with `flatten` before; of a \
+                     sequence, `last` takes the final step"
                 )
             }
             FitAdvice::Each => format!("map it over the first axis with `each {callee}`"),
@@ -391,6 +392,17 @@ pub fn reshape_mismatch(
         .at(span, asked.to_string())
         .and(operand.span, own.to_string())
         .help("the number of elements must stay the same; `-1` stands for the one axis that is to be worked out")
+}
+
+/// `type-mismatch`: numbers one by one where a list of them belongs.
+pub fn list_wanted(callee: &str, numbers: Span) -> Diagnostic {
+    Diagnostic::error("type-mismatch", format!("`{callee}` takes one list of numbers, not several numbers"))
+        .at(numbers, "a list belongs here")
+        .help(match callee {
+            "transpose" => "the axes stand in brackets: `x |> transpose([2, 0, 1])`",
+            _ => "a shape stands in brackets: `x |> reshape([16, 16])`",
+        })
+        .fix("put them in brackets", Edit::wrap(numbers, "[", "]"))
 }
 
 /// `shape-mismatch`: `expand` to a shape that does not end in the operand's.
@@ -715,6 +727,15 @@ pub fn share_out_of_range(span: Span, share: f64) -> Diagnostic {
         .help("`bernoulli(share)` gives 1 with this probability, 0 otherwise")
 }
 
+/// `out-of-range`: a configuration value outside 0 to 1 that a shipped layer takes for a probability.
+pub fn share_given_out_of_range(span: Span, callee: &str, name: &str, given: f64) -> Diagnostic {
+    let message = format!("`{name} = {given}` of `{callee}` is not between 0 and 1");
+    Diagnostic::error("out-of-range", message).at(span, format!("`{name}` is {given}")).help(match given {
+        2.0..=100.0 => format!("`{name}` is a share: write `{given}%` or `{}`", given / 100.0),
+        _ => format!("`{name}` is a share, such as `50%` or `0.5`"),
+    })
+}
+
 /// `out-of-range`: `repeat` less than no or too many times.
 pub fn repeat_count(span: Span, count: i64, most: i64) -> Diagnostic {
     Diagnostic::error("out-of-range", format!("`repeat` makes 0 to {most} copies, not {count}")).at(span, "here")
@@ -825,6 +846,11 @@ pub fn configuration_mismatch(
     let diagnostic = Diagnostic::error("type-mismatch", format!("`{name}` of `{callee}` is {wanted}, not {found}"))
         .at(span, format!("this is {found}"))
         .and(declared, "declared here");
+    if let Some(numbers) = found.strip_prefix("the tuple `(").and_then(|rest| rest.strip_suffix(")`"))
+        && wanted.contains("list")
+    {
+        return diagnostic.help(format!("a list stands in brackets: `[{numbers}]`"));
+    }
     match wanted.contains("`true`") && found.starts_with("the number") {
         true => {
             diagnostic.help("values stand in the order of the declaration; the size of an input is known, not given")

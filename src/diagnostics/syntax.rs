@@ -194,8 +194,8 @@ const FOREIGN_WORDS: [(&str, &str); 24] = [
     ("lambda", "a function is declared by `fn f(x) = …`, outside of other declarations"),
     ("class", "layers and models are declared by `layer` and `model`"),
     ("struct", "layers and models are declared by `layer` and `model`"),
-    ("import", "another file is brought in by `use \"./file.nn\"`"),
-    ("from", "another file is brought in by `use \"./file.nn\"`"),
+    ("import", "another file is brought in by `use \"./file.nn\"`, a module by `use std.vision`"),
+    ("from", "another file is brought in by `use \"./file.nn\"`, a module by `use std.vision`"),
     ("include", "another file is brought in by `use \"./file.nn\"`"),
     ("require", "another file is brought in by `use \"./file.nn\"`"),
     ("for", "layers repeat by `repeat 3 { … }`, a sequence is walked by `scan`"),
@@ -428,6 +428,8 @@ pub enum Hint<'a> {
     Binding(&'a str, &'a str),
     BindWithLet,
     ChangeWithNext,
+    BindSeveral,
+    PipeForward,
     NoTypeHere(&'a str),
     DeclarationInside,
     FunctionOutside,
@@ -451,6 +453,9 @@ pub enum Hint<'a> {
 impl fmt::Display for Hint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let fixed = match self {
+            Hint::NameBehind("model") => {
+                "a model has a name and says what it takes: `model Net(x: [4]) -> y: [2] { … }`"
+            }
             Hint::NameBehind(word) => return write!(f, "a name belongs behind `{word}`"),
             Hint::Binding(keyword, name) => return write!(f, "write `{keyword} {name} = value`"),
             Hint::NoTypeHere(keyword) => return write!(f, "a `{keyword}` takes no type; its value has one"),
@@ -460,6 +465,8 @@ impl fmt::Display for Hint<'_> {
             Hint::ConstForm => "a constant is a number: write `const NAME = value`",
             Hint::ConstOutside => "a number for the whole file is declared by `const NAME = value`",
             Hint::FieldForm => "a field is written `name = value`",
+            Hint::BindSeveral => "several values are bound in parentheses: `let (a, b) = value`",
+            Hint::PipeForward => "a value goes on to a layer by `|>`: `x |> dense(10) |> softmax`",
             Hint::BindWithLet => "`let` binds a name",
             Hint::ChangeWithNext => "`next` says what a state is in the next step",
             Hint::DeclarationInside => "a declaration stands outside of all others",

@@ -110,13 +110,14 @@ pub fn memory(bytes: u128) -> String {
 }
 
 /// `unknown-name`: `on` names no data.
-pub fn unknown_data(name: &Spanned<String>, near: Option<&str>) -> Diagnostic {
+pub fn unknown_data(name: &Spanned<String>, near: Option<&str>, known: &[&str]) -> Diagnostic {
     let diagnostic =
         Diagnostic::error("unknown-name", format!("there is no data `{}`", name.value)).at(name.span, "not found");
     match near {
         Some(near) => diagnostic
             .help(format!("did you mean `{near}`?"))
             .fix(format!("write `{near}`"), Edit::replace(name.span, near)),
+        None if (1..=8).contains(&known.len()) => diagnostic.help(format!("there is {}", known.join(", "))),
         None => diagnostic.help(format!("declare it: `data {} {{ source = … }}`", name.value)),
     }
 }
@@ -176,7 +177,10 @@ pub fn word_wanted(span: Span, word: &str, parameters: &[&str]) -> Diagnostic {
 pub fn not_applied(span: Span, what: &str, found: &str) -> Diagnostic {
     Diagnostic::error("type-mismatch", format!("the {what} of a run is a value, here stands {found}"))
         .at(span, "not applied to anything")
-        .help("say what it compares: an output of the model and a field of the data, as in `mse(y_hat, y)`")
+        .help(format!(
+            "say what it compares: an output of the model and a field of the data, as in `{}(y_hat, y)`",
+            if what == "metric" { "accuracy" } else { "mse" }
+        ))
 }
 
 /// `type-mismatch`: `on` without a pattern.

@@ -311,6 +311,7 @@ fn binding(slice: &Slice, keyword: &Token) -> Option<Diagnostic> {
         let name = slice.token(1).map_or("", |token| &token.text);
         return Some(match found {
             Some(found) if found.is(":") => slice.unexpected(Some(Hint::NoTypeHere(&keyword.text))),
+            Some(found) if found.is(",") && keyword.is("let") => slice.unexpected(Some(Hint::BindSeveral)),
             Some(_) => slice.unexpected(Some(Hint::Binding(&keyword.text, name))),
             None => problems::missing_value(slice.last_span().after(), &keyword.text)
                 .help(Hint::Binding(&keyword.text, name).to_string()),
@@ -416,6 +417,11 @@ fn behind_value(slice: &Slice, found: &Token, span: Span, reserved: bool) -> Dia
     match &*found.text {
         "=" => slice.unexpected(Some(Hint::OneEquals)).suggest("compare with `==`", Edit::replace(span, "==")),
         "." => slice.unexpected(Some(Hint::NoAttributes)),
+        "->" if slice.place != Place::Item && arrow_for_a_pipe(slice) => {
+            let arrows = (slice.fine..slice.tokens.len()).filter(|&place| slice.is(place, "->"));
+            let edits = arrows.flat_map(|place| Edit::replace(slice.token_span(place), "|>")).collect();
+            slice.unexpected(Some(Hint::PipeForward)).suggest("write `|>`", edits)
+        }
         "->" => slice.unexpected(Some(Hint::FunctionOutside)),
         "if" => problems::choice_behind_value(span),
         _ if begins_value && slice.before().is_some_and(|before| problems::is_foreign(&before.text)) => {
@@ -428,6 +434,13 @@ fn behind_value(slice: &Slice, found: &Token, span: Span, reserved: bool) -> Dia
         _ if begins_value && !reserved => slice.unexpected(Some(Hint::OperatorMissing)),
         _ => slice.unexpected(None),
     }
+}
+
+/// Whether a layer follows the arrow, not a type or what a function would give.
+fn arrow_for_a_pipe(slice: &Slice) -> bool {
+    let layer = slice.token(slice.fine + 1);
+    layer.is_some_and(|layer| layer.is_word() && !matches!(&*layer.text, "class" | "int" | "float" | "bool"))
+        && slice.token(slice.fine + 2).is_none_or(|next| next.is("(") || next.is("->"))
 }
 
 /// The slice ends where something is still needed.
