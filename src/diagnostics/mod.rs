@@ -98,9 +98,9 @@ pub struct Diagnostic {
     /// Whether its message names what is wrong: the same at other places of the file is the same mistake and is told together.
     pub collected: bool,
     /// How many of its labels, the last ones, are places where it is once more.
-    pub repeated: usize,
+    pub repeated: u8,
     /// How many such places have no label.
-    pub left_out: usize,
+    pub left_out: u32,
 }
 
 impl Diagnostic {
@@ -210,7 +210,7 @@ pub struct Diagnostics {
 }
 
 /// A problem that is there again and again is shown in so many places.
-const MOST_PLACES: usize = 50;
+const MOST_PLACES: u8 = 50;
 
 /// So many problems with the same message are looked at to find the one that another belongs to.
 const MOST_COMPARED: usize = 16;

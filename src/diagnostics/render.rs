@@ -74,7 +74,7 @@ pub fn human(diagnostic: &Diagnostic, sources: &Sources, style: &Style) -> Strin
 
 /// A [`line`] for the problem, and one for each other place where it is.
 pub fn short(diagnostic: &Diagnostic, sources: &Sources) -> String {
-    let again = &diagnostic.labels[diagnostic.labels.len() - diagnostic.repeated..];
+    let again = &diagnostic.labels[diagnostic.labels.len() - usize::from(diagnostic.repeated)..];
     let mut lines = vec![line(diagnostic, sources)];
     lines.extend(again.iter().map(|label| line_at(Some(label.span), diagnostic, sources)));
     if let Some(last) = lines.last_mut().filter(|_| diagnostic.left_out > 0) {
