@@ -198,10 +198,25 @@ fn walk_fields<'a>(
         let columns = number_columns(&mut body);
         debug_assert!(columns.iter().all(|&column| column < place.uses.borrow().len()));
         report_misplaced(walker, &body);
+        name_categories(&mut body, &ty);
         fields[at] = Some(DataField { name: field.name.clone(), ty, body, span: field.span });
     }
     place.present.replace(None);
     fields.into_iter().flatten().collect()
+}
+
+/// Gives categories that an expression makes by number the names that the field declares.
+fn name_categories(body: &mut Body, declared: &hir::ValueType) {
+    let hir::Element::Class { count, names: Some(_) } = &declared.element else { return };
+    let [(_, output)] = body.outputs.as_mut_slice() else { return };
+    let value = &body.values[output.0 as usize];
+    let unnamed = hir::Element::Class { count: *count, names: None };
+    if value.ty == (hir::ValueType { element: unnamed, shape: declared.shape.clone() }) {
+        let operands = vec![*output];
+        let named = hir::Value { op: HirOp::StopGradient, operands, ty: declared.clone(), ..value.clone() };
+        *output = hir::ValueId(body.values.len() as u32);
+        body.values.push(named);
+    }
 }
 
 /// The elements of a list of single columns for a field `class(k)[n]`, which share their categories.

@@ -93,7 +93,7 @@ fn columns_by_every_name() {
 fn fields_of_fields_in_any_order() {
     let (_, dataset) = load(
         &[],
-        "
+        r#"
         const ROWS = 100
         data Points {
           source = generate(ROWS, seed = 1)
@@ -103,15 +103,19 @@ fn fields_of_fields_in_any_order() {
           y: []  = uniform(-10, 10)
           noise: [4, 2] = normal(0, 1, [4, 2])
           side: class(2) = argmax([x, y])
+          greater: class("x", "y") = argmax([x, y])
+          renamed: class("x", "y") = side
           split  = [train = 60%, val = 35%, test = 5%]
         }
-        ",
+        "#,
     );
     let (x, y, z) = (numbers(&dataset, "x"), numbers(&dataset, "y"), numbers(&dataset, "z"));
     assert!((0..100).all(|row| (x[row] * x[row] + x[row] * y[row] - z[row]).abs() < 1e-3));
     assert_eq!(numbers(&dataset, "p")[..2], [x[0], y[0]]);
     assert_eq!(numbers(&dataset, "noise").len(), 800);
     assert_eq!(classes(&dataset, "side")[0], i32::from(y[0] > x[0]));
+    assert_eq!(classes(&dataset, "greater"), classes(&dataset, "side"));
+    assert_eq!(classes(&dataset, "renamed"), classes(&dataset, "side"));
     assert_eq!((dataset.split.train.len(), dataset.split.val.len(), dataset.split.test.len()), (60, 35, 5));
 }
 
