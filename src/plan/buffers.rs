@@ -377,12 +377,16 @@ fn aligned(len: usize) -> usize {
 /// More buffers than so many are placed by time alone: placing them by size looks at every pair.
 const MOST_BY_SIZE: usize = 2000;
 
-/// Gives the arena's buffers their offsets, in the smaller of two arenas. Returns its size.
+/// In an arena of at most so many elements, 1 MiB, buffers are placed by time: it lies in the cache either way, and side by side in
+/// the order of their sizes buffers of like size begin at like places of a page, where loads wait for stores to the other.
+const SMALL: usize = 1 << 18;
+
+/// Gives the arena's buffers their offsets, a large one in the smaller of two arenas. Returns its size.
 fn assign(buffers: &mut [Buffer]) -> usize {
     let placed: Vec<usize> =
         (0..buffers.len()).filter(|&buffer| matches!(buffers[buffer].storage, Storage::Arena(_))).collect();
     let mut best = by_time(buffers, &placed);
-    if placed.len() <= MOST_BY_SIZE {
+    if best.size > SMALL && placed.len() <= MOST_BY_SIZE {
         let other = by_size(buffers, &placed);
         if other.size < best.size {
             best = other;
