@@ -39,6 +39,9 @@ pub(super) enum Place {
     Type,
 }
 
+/// So many tokens before a statement are looked at for the state that it may change: a text of such statements stays quick to read.
+const STATE_REACH: usize = 500;
+
 /// A slice, and the point up to which it makes sense.
 struct Slice<'a> {
     layout: &'a Layout<'a>,
@@ -238,7 +241,8 @@ impl<'a> Slice<'a> {
     /// Whether the declaration names a state like that before the slice: by `state`, or in what a `scan` starts `from`.
     fn is_state(&self, name: &str) -> bool {
         let Some(&first) = self.tokens.first() else { return false };
-        let before = self.layout.tokens[..first].iter().rev().take_while(|token| !tokens::begins_item(&token.text));
+        let before = self.layout.tokens[..first].iter().rev().take(STATE_REACH);
+        let before = before.take_while(|token| !tokens::begins_item(&token.text));
         let mut named = false;
         let mut behind: Option<&Token> = None;
         for token in before {
